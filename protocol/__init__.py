@@ -1,0 +1,1 @@
+"""The two contracts: the pad's line, and what the unit and the centre owe each other."""

@@ -1,0 +1,91 @@
+"""What every test shares: repeatable examples, and the promises' table at the end of a run.
+
+A test that holds a promise of the product reports it: id, what was tried, how often, how many bad.
+`--minutes N` makes the same tests try harder; ./run campaign is that.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "haochaping",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("haochaping")
+
+# How much more a campaign tries for each of its minutes; on two cores that is what a minute holds.
+SCALE_PER_MINUTE = 4
+# The property of a test report that carries a promise through parallel workers.
+PROMISE = "promise"
+
+
+# What a test may need beside Python packages: whether it is here, and how it comes here.
+SBIN = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+TOOLS: dict[str, tuple[Callable[[], object], str]] = {
+    "mosquitto": (lambda: shutil.which("mosquitto", path=SBIN), "apt install mosquitto"),
+    "strace": (lambda: shutil.which("strace"), "apt install strace"),
+    "node": (lambda: shutil.which("node") and shutil.which("npm"), "apt install nodejs npm"),
+    "unifont": (
+        lambda: list(Path("/usr/share/fonts").glob("*/unifont/*")),
+        "apt install fonts-unifont",
+    ),
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip only what ./run said it leaves out; anywhere else a missing tool is a failure."""
+    left_out = os.environ.get("HAOCHAPING_WITHOUT", "").split()
+    for marker in item.iter_markers("needs"):
+        (tool,) = marker.args
+        is_here, how = TOOLS[tool]
+        if tool in left_out:
+            pytest.skip(f"{tool} is left out on this machine")
+        if not is_here():
+            pytest.fail(f"{tool} is missing: {how}, or let ./run test say that it is left out")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--minutes", type=int, default=0, help="a campaign of about N minutes (default: a fast run)"
+    )
+
+
+@pytest.fixture(scope="session")
+def scale(pytestconfig: pytest.Config) -> int:
+    """How many times the fast run's amount is to be tried."""
+    return max(1, SCALE_PER_MINUTE * int(pytestconfig.getoption("--minutes")))
+
+
+@pytest.fixture
+def promise(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Report (id, what was tried, how often, how many bad = 0); a bad one fails the test."""
+
+    def report(name: str, what: str, tried: int, bad: int = 0) -> None:
+        request.node.user_properties.append((PROMISE, (name, what, tried, bad)))
+        assert tried > 0, f"{name}: nothing was tried"
+        assert bad == 0, f"{name}: {bad} of {tried} bad"
+
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    rows: dict[tuple[str, str], tuple[int, int]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for key, value in getattr(report, "user_properties", ()):
+                if key == PROMISE and report.when == "call":
+                    name, what, tried, bad = value
+                    tried_before, bad_before = rows.get((name, what), (0, 0))
+                    rows[name, what] = tried_before + tried, bad_before + bad
+    if rows:
+        terminalreporter.section("promises")
+    for (name, what), (tried, bad) in sorted(rows.items()):
+        terminalreporter.line(f"{name:4} {what:60} {tried:>10,} tried {bad:>4} bad")
