@@ -1,0 +1,1 @@
+"""The contract between a unit and the centre: entries, their chain, receipts, topics, codes."""
