@@ -1,0 +1,47 @@
+"""Dialect `native` (pure): our own messages, one JSON object in a frame of the pad's kind.
+
+The frame is that of protocol/pad (COBS, CRC-32, 0x00 on both sides), at most 512 bytes, so that a
+damaged one is never believed. `n` numbers the messages: a repeat carries the number it repeats.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from daemon.dialects.gate import Counts, Gate
+from daemon.signals import Signal
+from protocol.pad.framing import Decoder
+
+# An item name of 64 characters in UTF-8 beside keys and codes as long as they are in the field.
+FRAME_LEN_MAX = 512
+
+
+class Native:
+    def __init__(self, window: str, conceal: Callable[[str], str]) -> None:
+        self._decoder = Decoder(FRAME_LEN_MAX)
+        self._gate = Gate(window, conceal)
+
+    @property
+    def counts(self) -> Counts:
+        gate = self._gate.counts
+        return replace(gate, damaged=gate.damaged + self._decoder.bad_count)
+
+    def received(self, now_ms: int, data: bytes) -> list[Signal]:
+        signals: list[Signal] = []
+        for byte in data:
+            body = self._decoder.push(byte)
+            if body is not None:
+                signals += self._read(now_ms, body)
+        return signals
+
+    def _read(self, now_ms: int, body: bytes) -> list[Signal]:
+        try:
+            record = json.loads(body)
+        except (ValueError, RecursionError):
+            record = None
+        if not isinstance(record, dict):
+            return self._gate.damaged()
+        say = record.get("say")
+        return self._gate.admit(
+            now_ms, say if isinstance(say, str) else None, record, record.get("n")
+        )

@@ -1,0 +1,314 @@
+"""The unit's configuration: the example says everything, and every mistake is said at once."""
+
+import re
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from daemon import config
+from daemon.errors import ConfigError
+
+EXAMPLE = (Path(config.__file__).parent / "config.example.toml").read_text("utf-8")
+# Every commented line that is a key or a table, uncommented.
+FULL = re.sub(r"^# (\[[\w.]+\]|\w+ = )", r"\1", EXAMPLE, flags=re.MULTILINE)
+# Shown for those who need them; their default is to be absent.
+NO_DEFAULT = {"uplink.tls_ca", "uplink.tls_certificate", "uplink.tls_key"}
+OPEN_TABLES = {"signal.line.fields", "signal.line.words"}
+
+
+def load(tmp_path, text):
+    path = tmp_path / "unit.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return config.load(path)
+
+
+def problems(tmp_path, text):
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    return caught.value.problems
+
+
+def mistakes(path):
+    """The problems of a file, None when it has none."""
+    try:
+        config.load(path)
+    except ConfigError as error:
+        return error.problems
+    return None
+
+
+def changed(*replacements):
+    text = EXAMPLE
+    for old, new in replacements:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def tables(value, name=""):
+    """Every table of a TOML value by its dotted name."""
+    yield name, value
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from tables(inner, f"{name}.{key}".lstrip("."))
+
+
+def test_example_as_it_stands_is_read(tmp_path):
+    read = load(tmp_path, EXAMPLE)
+    assert (read.unit.area, read.unit.hall, read.unit.unit) == ("330102", "h01", "w03")
+    assert read.unit.signing_key == tmp_path / "signing.pem"
+    assert read.store.database == tmp_path / "journal.db"
+    assert read.pad.keys == (5, 4, 3, 2, 1)
+    assert (read.case.prompt_ms, read.case.correction_ms) == (30_000, 3_000)
+    assert read.case.not_public_hold_ms == 1_200
+    assert (read.signal.dialect, read.signal.line) == ("native", None)
+    assert read.uplink.tls_ca is None
+
+
+def test_example_when_comments_are_removed_shows_the_defaults(tmp_path):
+    shown = {
+        f"{name}.{key}"
+        for name, table in tables(tomllib.loads(FULL))
+        for key in table
+        if name and name not in OPEN_TABLES
+    }
+    hidden = "\n".join(line for line in FULL.splitlines() if not line.startswith("tls_"))
+    assert shown >= NO_DEFAULT
+    left, right = load(tmp_path, EXAMPLE), load(tmp_path, hidden)
+    assert replace(left, digest="") == replace(right, digest="")
+
+
+def test_line_description_when_all_is_shown_is_the_default(tmp_path):
+    line = load(tmp_path, FULL.replace('dialect = "native"', 'dialect = "line"')).signal.line
+    assert line is not None
+    short = '[signal.line]\nfields = {say = 0}\nwords = {EVALUATION = "completed"}\n'
+    text = changed(('# dialect = "native"', 'dialect = "line"')) + short
+    default = load(tmp_path, text).signal.line
+    assert replace(line, fields={}, words={}) == replace(default, fields={}, words={})
+
+
+def test_keys_of_the_example_are_those_the_code_knows(tmp_path):
+    value = tomllib.loads(FULL)
+    header = {name: f"[{name}]" for name, _ in tables(value) if name}
+    for name, table in tables(value):
+        if name in OPEN_TABLES:
+            continue
+        text = (
+            FULL.replace(header[name], f"{header[name]}\nqqqqqqqq = 1")
+            if name
+            else ("qqqqqqqq = 1\n" + FULL)
+        )
+        (problem,) = problems(tmp_path, text)
+        dotted, known = re.fullmatch(r"(\S+): unknown; known: (.*)", problem).groups()
+        assert dotted == f"{name}.qqqqqqqq".lstrip(".")
+        assert set(known.split(", ")) == set(table), name
+
+
+def test_fields_of_the_line_dialect_are_the_known_ones(tmp_path):
+    text = FULL.replace("[signal.line.fields]", "[signal.line.fields]\nqqqqqqqq = 9")
+    (problem,) = problems(tmp_path, text)
+    assert set(problem.rpartition("known: ")[2].split(", ")) == set(config.FIELDS)
+
+
+def test_many_mistakes_when_in_one_file_are_all_named(tmp_path):
+    text = """
+        sginal = 1
+        [unit]
+        area = "33"
+        hall = "H 1"
+        unit = "w03"
+        window = 3
+        signing_kye = "x.pem"
+        [store]
+        database = ""
+        [pad]
+        port = "/dev/pad"
+        keys = [5, 4, 3, 2, 2]
+        [signal]
+        port = "/dev/signal"
+        baud = 9601
+        dialect = "nativ"
+        [signal.line]
+        encoding = "gb2312"
+        fields = {ticket = -1, tickets = 3}
+        words = {A = "complete"}
+        [case]
+        prompt_s = nan
+        correction_s = "3"
+        not_public_hold_s = -1
+        [uplink]
+        port = 65536
+        protocol = 3
+        tls_certificate = "c.pem"
+        [panel]
+        language = "de"
+        [page]
+        host = "0.0.0.0"
+    """
+    found = problems(tmp_path, text)
+    expected = [
+        "sginal: unknown (did you mean signal?)",
+        "unit.area: '33' is not allowed; an areaCode, 6 to 12 digits",
+        "unit.hall: 'H 1' is not allowed; 1 to 32 of a-z, 0-9 and -, not beginning with -",
+        "unit.window: 3 is not allowed; 1 to 8 of 0-9, A-Z, a-z and -",
+        "unit.signing_key: missing; a path, relative to the configuration file",
+        "unit.signing_kye: unknown (did you mean signing_key?)",
+        "store.database: '' is not allowed; a path, relative to the configuration file",
+        "pad.keys: [5, 4, 3, 2, 2] is not allowed; "
+        "the levels 1 to 5, each once, from the left key to the right",
+        "signal.baud: 9601 is not allowed; "
+        "one of 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200 (did you mean 9600?)",
+        "signal.dialect: 'nativ' is not allowed; one of native, line (did you mean native?)",
+        "signal.line.encoding: 'gb2312' is not allowed; one of utf-8, gbk",
+        "signal.line.fields.ticket: -1 is not allowed; a position from 0 to 63",
+        "signal.line.fields.tickets: unknown (did you mean ticket?)",
+        "signal.line.fields.say: missing; the position of the word that says what happened, from 0",
+        "signal.line.words.A: 'complete' is not allowed; one of called, recalled, skipped, "
+        "transferred, suspended, resumed, served, completed, prompt, bound, staff, login, logout "
+        "(did you mean completed?)",
+        "case.prompt_s: nan is not allowed; seconds from 1 to 120",
+        "case.correction_s: '3' is not allowed; seconds from 0 to 10",
+        "case.not_public_hold_s: -1 is not allowed; seconds from 0 to 5",
+        "uplink.broker: missing; a host name or address",
+        "uplink.port: 65536 is not allowed; a whole number from 1 to 65535",
+        "uplink.protocol: 3 is not allowed; one of 5, 4",
+        "uplink.platform_key: missing; a path, relative to the configuration file",
+        "uplink.tls_key: missing; tls_certificate needs it",
+        "uplink.tls_ca: missing; tls_certificate needs it",
+        "panel.language: 'de' is not allowed; one of zh, en",
+        "page.host: '0.0.0.0' is not allowed; one of 127.0.0.1, ::1 (did you mean 127.0.0.1?)",
+    ]
+    assert [line for line in expected if line not in found] == []
+
+
+def test_empty_file_names_every_key_that_must_be_there(tmp_path):
+    found = {line.split(":")[0] for line in problems(tmp_path, "")}
+    assert found == {
+        "unit.area", "unit.hall", "unit.unit", "unit.window", "unit.signing_key",
+        "store.database", "pad.port", "signal.port", "uplink.broker", "uplink.platform_key",
+    }  # fmt: skip
+
+
+def test_sentence_names_file_and_count(tmp_path):
+    with pytest.raises(ConfigError, match=r"unit\.toml: 1 mistake; mend it and start again:\n  "):
+        load(tmp_path, changed(('hall = "h01" ', 'hall = "" ')))
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("unit = 1\n", "unit: 1 is not allowed; a table [unit]"),
+        ('[case]\nprompt_s = true\n', "case.prompt_s: True is not allowed"),
+        ("[case]\nprompt_s = inf\n", "case.prompt_s: inf is not allowed"),
+        ("[case]\nprompt_s = 1979-05-27\n", "case.prompt_s: datetime.date(1979, 5, 27)"),
+        ("[page]\nport = 80.0\n", "page.port: 80.0 is not allowed"),
+        ("[page]\nport = true\n", "page.port: True is not allowed"),
+        ("[uplink]\nprotocol = 5.0\n", "uplink.protocol: 5.0 is not allowed"),
+        ("[uplink]\nprotocol = true\n", "uplink.protocol: True is not allowed"),
+        ('[pad]\nkeys = ["5", "4", "3", "2", "1"]\n', "pad.keys: ["),
+        ("[pad]\nkeys = [5, 4, 3, 2, true]\n", "pad.keys: ["),
+        ("[pad]\nkeys = 54321\n", "pad.keys: 54321"),
+        ('[pad]\nport = "a\\u0000b"\n', "pad.port: 'a\\x00b' is not allowed"),
+        ('[store]\ndatabase = "a\\u0000b"\n', "store.database: 'a\\x00b' is not allowed"),
+        ('[uplink]\nbroker = "a b"\n', "uplink.broker: 'a b' is not allowed"),
+        ('[uplink]\ntls_key = "k"\n', "uplink.tls_certificate: missing; tls_key needs it"),
+        (f"[page]\nport = 0x{'f' * 6000}\n", "page.port: this int is not allowed"),
+        ("[panel]\nlanguage = {a = 1}\n", "panel.language: {'a': 1} is not allowed"),
+        ('[store]\n"a\\nb" = 1\n', "store.'a\\nb': unknown"),
+        ('[signal.line]\nend = ""\n', "signal.line.end: '' is not allowed"),
+        ('[signal.line]\nencoding = "gbk"\nend = "|"\n', "signal.line.end: '|' is not allowed"),
+        ('[signal.line]\nencoding = "gbk"\nstart = "请"\n', "signal.line.start: '请'"),
+        ('[signal.line]\nencoding = "gbk"\nseparator = "😀"\n', "signal.line.separator: '😀'"),
+        ("[signal.line]\nwords = {}\n", "signal.line.words: {} is not allowed; at least one"),
+    ],
+)  # fmt: skip
+def test_wrong_value_is_named_with_its_key(tmp_path, line, key):
+    assert any(problem.startswith(key) for problem in problems(tmp_path, line))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"[unit\n", "not TOML: .*line 1"),
+        (b"[unit]\n[unit]\n", "not TOML: "),
+        ("[unit]\nhall = '门厅'".encode("gbk"), r"not UTF-8 \(line 2\): save it as UTF-8"),
+        (b"a = " + b"[" * 9_000, "not TOML: nested too deeply"),
+        (b"a = " + b"9" * 5_000, "not TOML: "),
+        (b"# " + b"x" * config.FILE_LEN_MAX, "longer than 32768 bytes: not a configuration"),
+        (b"a" + b".a" * 2_000 + b" = 1\n[unit]\n", r"a: unknown|nested too deeply"),
+        (b"[page]\nport" + b".a" * 2_000 + b" = 1", r"page.port: .* is not allowed"),
+    ],
+)
+def test_file_when_it_is_no_configuration_is_refused_in_words(tmp_path, content, said):
+    with pytest.raises(ConfigError, match=said):
+        load(tmp_path, content)
+
+
+def test_file_when_missing_or_a_directory_is_refused_in_words(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read: No such file or directory"):
+        config.load(tmp_path / "nowhere.toml")
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        config.load(tmp_path)
+
+
+def test_file_when_unreadable_is_refused_in_words(tmp_path):
+    # Every user, root too, may not read this one.
+    with pytest.raises(ConfigError, match="cannot be read: "):
+        config.load(Path("/proc/self/mem"))
+    with pytest.raises(ConfigError, match="cannot be read: Not a directory"):
+        load(tmp_path, EXAMPLE) and config.load(tmp_path / "unit.toml" / "below")
+
+
+def toml(value):
+    """A value as TOML, inline."""
+    if isinstance(value, dict):
+        inner = ", ".join(f"{toml(str(key))} = {toml(item)}" for key, item in value.items())
+        return f"{{{inner}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    if isinstance(value, str):
+        escaped = "".join(char if char.isalnum() else f"\\U{ord(char):08x}" for char in value)
+        return f'"{escaped}"'
+    return str(value).lower()
+
+
+CHARACTERS = st.sampled_from('aZ9é中😀\x00\n\x7f\u2028"\\./-@ ')
+KEYS = st.one_of(
+    st.sampled_from(sorted({key for _, table in tables(tomllib.loads(FULL)) for key in table})),
+    st.text(CHARACTERS, max_size=5),
+)
+VALUES = st.recursive(
+    st.one_of(
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(CHARACTERS, max_size=20),
+        st.sampled_from(["zh", "line", "gbk", "sum8", "called", "/dev/x", 5, 3, 0.5]),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=5), st.dictionaries(KEYS, inner, max_size=6)),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60)
+@given(st.dictionaries(KEYS, VALUES, max_size=9))
+def test_any_toml_gives_a_configuration_or_its_mistakes(tmp_path_factory, value):
+    text = "".join(f"{toml(str(key))} = {toml(item)}\n" for key, item in value.items())
+    assert tomllib.loads(text).keys() == value.keys()
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_text(text, "utf-8")
+    found = mistakes(path)
+    assert found is None or found
+    assert all(line.isprintable() and len(line) < 600 for line in found or ())
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_give_mistakes(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "bytes.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError):
+        config.load(path)
