@@ -1,0 +1,348 @@
+"""The core (pure): composes the parts and decides nothing itself.
+
+    step(now_ms, event) -> effects, wake_at_ms() -> when to call again without an event
+
+No clock, randomness, file, socket or thread is in here. What a restart needs is in the store: the
+parts are built from what was read there, and every change goes through the ledger before anything
+outside may see it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daemon import snapshot as view
+from daemon.cases import PRESSED, Cases, Heard, Lit, Rules, Thanked
+from daemon.dialects import Dialect
+from daemon.effects import Effect, SendToPad, Stop
+from daemon.events import (
+    Asked,
+    BrokerDown,
+    BrokerUp,
+    ClockRead,
+    CommitFailed,
+    Committed,
+    Event,
+    Fetched,
+    PadLost,
+    PadOpened,
+    PadReceived,
+    ReceiptReceived,
+    ReceiptRefused,
+    Restored,
+    SignalLost,
+    SignalOpened,
+    SignalReceived,
+    StopRequested,
+    Taken,
+    Woken,
+)
+from daemon.facts import Fact
+from daemon.ledger import Ledger
+from daemon.outbox import Outbox
+from daemon.pad_link import Face, KeyEdge, PadLink, Position, position_json
+from daemon.signal_line import SignalLine
+from daemon.tally import Tally
+from daemon.timekeeper import Timekeeper
+from protocol.pad import messages
+
+# How long the screen thanks; the pad's own thanks lasts as long.
+THANKS_MS = 3000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who this unit is and what runs on it."""
+
+    source: str
+    boot_id: str
+    versions: Mapping[str, str]
+    config_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Safe:
+    """Pad edges up to this position are on disk."""
+
+    position: Position
+
+
+Then = Lit | Heard | Thanked | Safe
+
+
+class Core:
+    def __init__(
+        self,
+        now_ms: int,
+        identity: Identity,
+        rules: Rules,
+        dialect: Dialect,
+        restored: Restored,
+    ) -> None:
+        state = restored.state
+        self._identity, self._rules, self._epoch = identity, rules, restored.epoch
+        self._ledger: Ledger[Then] = Ledger(restored.epoch, restored.last_seq)
+        self._time = Timekeeper(identity.boot_id)
+        tally = Tally.restore(state["tally"]) if "tally" in state else Tally()
+        self._cases = Cases(rules, self._ledger, self._time, tally)
+        self._pad = PadLink(now_ms, Position(**state.get("pad", {"boot_id": 0, "seq": 0})))
+        delivered = min(state.get("outbox", {"delivered": 0})["delivered"], restored.last_seq)
+        self._outbox = Outbox(restored.epoch, delivered, restored.last_seq)
+        self._signal = SignalLine(dialect)
+        self._thanks_until_ms = 0
+        self._heard: int | None = None
+        self._stopping = False
+        self._boot(now_ms, restored)
+
+    # -- the two calls
+
+    def step(self, now_ms: int, event: Event) -> tuple[Effect, ...]:
+        """Take one event; the effects are to be executed in order."""
+        if self._stopping:
+            # The stopped entry is the last one: what is not acked now the pad keeps.
+            if isinstance(event, Committed | CommitFailed):
+                self._HANDLERS[type(event)](self, now_ms, event)
+            return self._effects(now_ms)
+        self._HANDLERS[type(event)](self, now_ms, event)
+        facts = self._pad.wake(now_ms)
+        if facts:
+            self._pad_facts(now_ms, facts)
+        # A correction window of 0 is over at once: the press and its record share one commit.
+        self._cases.wake(now_ms)
+        self._turn_day(now_ms)
+        return self._effects(now_ms)
+
+    def wake_at_ms(self) -> int | None:
+        """When `step` wants a Woken at the latest."""
+        times = (
+            self._cases.wake_at_ms(),
+            self._ledger.wake_at_ms(),
+            self._outbox.wake_at_ms(),
+            self._pad.wake_at_ms(),
+            self._thanks_until_ms or None,
+        )
+        return min((at for at in times if at is not None), default=None)
+
+    def _effects(self, now_ms: int) -> tuple[Effect, ...]:
+        effects: list[Effect] = []
+        commit = self._ledger.poll(now_ms)
+        if commit is not None:
+            effects.append(commit)
+        if self._cases.unthanked is None:
+            # Between press and thanks the pad goes on saying that it heard.
+            self._pad.show(now_ms, self._face(now_ms))
+        data = self._pad.poll(now_ms)
+        if data:
+            effects.append(SendToPad(data))
+        effects += self._outbox.poll(now_ms)
+        if self._stopping and self._ledger.settled:
+            effects.append(Stop())
+        return tuple(effects)
+
+    # -- events
+
+    def _pad_received(self, now_ms: int, event: PadReceived) -> None:
+        edges, facts = self._pad.received(now_ms, event.data)
+        self._pad_facts(now_ms, facts)
+        for edge in edges:
+            self._edge(now_ms, edge)
+
+    def _edge(self, now_ms: int, edge: KeyEdge) -> None:
+        self._ledger.keep("pad", position_json(edge.position))
+        self._cases.edge(now_ms, edge.prompt, edge.key, edge.down, edge.at_ms)
+        self._ledger.then(Safe(edge.position))
+
+    def _pad_opened(self, now_ms: int, _event: PadOpened) -> None:
+        self._pad.port(now_ms, None)
+
+    def _pad_lost(self, now_ms: int, event: PadLost) -> None:
+        self._pad_facts(now_ms, self._pad.port(now_ms, event.reason))
+
+    def _pad_facts(self, now_ms: int, facts: list[Fact]) -> None:
+        self._cases.pad_heard(now_ms, self._pad.up)
+        for fact in facts:
+            if fact.state == "back" and fact.since_ms is not None:
+                self._cases.tally.fault_ms += now_ms - fact.since_ms
+            self._line_entry(now_ms, "pad", fact, self._pad.counters())
+
+    def _signal_opened(self, now_ms: int, _event: SignalOpened) -> None:
+        self._signal_facts(now_ms, self._signal.opened())
+
+    def _signal_lost(self, now_ms: int, event: SignalLost) -> None:
+        self._signal_facts(now_ms, self._signal.lost(now_ms, event.reason))
+
+    def _signal_facts(self, now_ms: int, facts: list[Fact]) -> None:
+        for fact in facts:
+            self._line_entry(now_ms, "signal", fact, self._signal.counters())
+
+    def _signal_received(self, now_ms: int, event: SignalReceived) -> None:
+        for signal in self._signal.received(now_ms, event.data):
+            self._cases.signal(now_ms, signal)
+
+    def _line_entry(self, now_ms: int, line: str, fact: Fact, counters: dict[str, int]) -> None:
+        data = {
+            "state": fact.state,
+            "reason": fact.reason,
+            "since": self._time.moment(fact.since_ms),
+            "counters": counters,
+        }
+        self._ledger.write(line, f"{line}-{fact.state}", data, self._time.stamp(now_ms))
+
+    def _committed(self, now_ms: int, event: Committed) -> None:
+        for then in self._ledger.committed(event.number):
+            self._act(now_ms, then)
+        self._outbox.committed(event.sealed)
+
+    def _act(self, now_ms: int, then: Then) -> None:
+        """What waited for the disk."""
+        if isinstance(then, Safe):
+            self._pad.safe(then.position)
+        elif isinstance(then, Lit):
+            self._cases.lit(now_ms, then.prompt)
+        elif isinstance(then, Heard):
+            self._heard = then.prompt
+        elif isinstance(then, Thanked):
+            self._cases.thanked(then.prompt)
+            self._thanks_until_ms = now_ms + THANKS_MS
+
+    def _commit_failed(self, now_ms: int, event: CommitFailed) -> None:
+        self._ledger.failed(now_ms, event.number, event.reason)
+
+    def _fetched(self, now_ms: int, event: Fetched) -> None:
+        self._outbox.fetched(now_ms, event.first, event.sealed, event.trouble)
+        self._keep_delivered(now_ms)
+
+    def _broker_up(self, _now_ms: int, _event: BrokerUp) -> None:
+        self._outbox.broker_up()
+
+    def _broker_down(self, _now_ms: int, event: BrokerDown) -> None:
+        self._outbox.broker_down(event.reason)
+
+    def _taken(self, _now_ms: int, event: Taken) -> None:
+        self._outbox.taken(event.seq, event.refused)
+
+    def _receipt(self, now_ms: int, event: ReceiptReceived) -> None:
+        self._outbox.receipt(now_ms, event.epoch, event.upto, event.hash)
+        self._keep_delivered(now_ms)
+
+    def _receipt_refused(self, _now_ms: int, event: ReceiptRefused) -> None:
+        self._outbox.receipt_refused(event.reason)
+
+    def _keep_delivered(self, now_ms: int) -> None:
+        self._ledger.keep_lazily(now_ms, "outbox", {"delivered": self._outbox.delivered})
+
+    def _asked(self, _now_ms: int, event: Asked) -> None:
+        self._outbox.asked(event.epoch, event.first, event.last)
+
+    def _clock(self, now_ms: int, event: ClockRead) -> None:
+        anchor = self._time.read(now_ms, event.offset_ms, event.synced, event.error_ms)
+        if anchor is not None:
+            self._ledger.write("clock", "clock", anchor, self._time.stamp(now_ms))
+
+    def _stop(self, now_ms: int, event: StopRequested) -> None:
+        self._stopping = True
+        data = {"reason": event.reason}
+        self._ledger.write("stopped", "unit", data, self._time.stamp(now_ms))
+
+    def _woken(self, _now_ms: int, _event: Woken) -> None:
+        return
+
+    _HANDLERS: Mapping[type[Any], Callable[["Core", int, Any], None]] = {
+        PadOpened: _pad_opened,
+        PadReceived: _pad_received,
+        PadLost: _pad_lost,
+        SignalOpened: _signal_opened,
+        SignalReceived: _signal_received,
+        SignalLost: _signal_lost,
+        Committed: _committed,
+        CommitFailed: _commit_failed,
+        Fetched: _fetched,
+        BrokerUp: _broker_up,
+        BrokerDown: _broker_down,
+        Taken: _taken,
+        ReceiptReceived: _receipt,
+        ReceiptRefused: _receipt_refused,
+        Asked: _asked,
+        ClockRead: _clock,
+        StopRequested: _stop,
+        Woken: _woken,
+    }
+
+    # -- start and day
+
+    def _boot(self, now_ms: int, restored: Restored) -> None:
+        window = restored.state.get("window")
+        prompt = "none"
+        if window is not None:
+            prompt = self._cases.restore(now_ms, window, restored.state.get("recent", []))
+        previous = {"epoch": restored.epoch, "seq": restored.last_seq, "hash": restored.last_hash}
+        data = {
+            "reason": "new_epoch" if restored.fresh else "start",
+            "versions": dict(self._identity.versions),
+            "configHash": self._identity.config_hash,
+            "prompt": prompt,
+            "previous": None if restored.fresh else previous,
+        }
+        self._ledger.write("boot", "unit", data, self._time.stamp(now_ms))
+        self._cases.resume(now_ms)
+
+    def _turn_day(self, now_ms: int) -> None:
+        daily = self._cases.tally.turn(self._time.utc_ms(now_ms))
+        if daily is not None:
+            self._ledger.write("daily", daily["date"], daily, self._time.stamp(now_ms))
+
+    # -- what is shown
+
+    def _face(self, now_ms: int) -> Face:
+        prompt = self._cases.prompt
+        if prompt is not None and self._cases.asking:
+            return Face(messages.PLEASE_RATE, prompt.number, prompt.deadline_ms)
+        if now_ms < self._thanks_until_ms:
+            return Face(messages.THANKS)
+        self._thanks_until_ms = 0
+        if self._cases.suspended or self._ledger.failure is not None:
+            return Face(messages.PAUSED)
+        return Face(messages.IDLE)
+
+    def _screen(self, now_ms: int) -> view.Screen:
+        cases, prompt, window = self._cases, self._cases.prompt, self._rules.window
+        ticket = None if cases.ticket is None else cases.ticket.name
+        pressed = prompt.number if prompt and cases.state == PRESSED else cases.unthanked
+        if pressed is not None and self._heard == pressed:
+            return view.Screen(name=view.HEARD, window=window, ticket=ticket)
+        if now_ms < self._thanks_until_ms:
+            return view.Screen(name=view.THANKS, window=window)
+        if self._ledger.failure is not None or self._pad.state in ("lost", "foreign"):
+            # Also while a rating is asked for: nobody may be asked what cannot be heard or kept.
+            return view.Screen(name=view.OUT_OF_SERVICE, window=window)
+        if prompt is not None and cases.asking:
+            return view.Screen(
+                name=view.PLEASE_RATE,
+                window=window,
+                ticket=prompt.service.ticket,
+                task_name=prompt.service.task_name,
+                remaining_s=-(-max(0, prompt.deadline_ms - now_ms) // 1000),
+            )
+        if cases.suspended:
+            return view.Screen(name=view.PAUSED, window=window)
+        name = view.IDLE if ticket is None else view.CALLED
+        return view.Screen(name=name, window=window, ticket=ticket)
+
+    def snapshot(self, now_ms: int) -> view.Snapshot:
+        """Everything that may be shown; changes nothing."""
+        return view.Snapshot(
+            source=self._identity.source,
+            screen=self._screen(now_ms),
+            state=self._cases.state,
+            pad=self._pad.view(),
+            signal=self._signal.view(),
+            journal=view.JournalView(
+                epoch=self._epoch,
+                last_seq=self._outbox.last_seq,
+                writing=not self._ledger.settled,
+                trouble=self._ledger.failure,
+            ),
+            uplink=self._outbox.view(),
+            day=self._cases.tally.view(),
+            clock_synced=self._time.synced,
+        )

@@ -1,0 +1,42 @@
+"""What the core wants done (pure). Executed in order; power may fail between any two."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from daemon.events import Sealed
+from protocol.central.entry import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Seal the drafts, store them and these state rows in one transaction; answered by an event."""
+
+    number: int
+    drafts: tuple[Draft, ...]
+    state: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Read at most `limit` entries from seq `first` on."""
+
+    first: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendToPad:
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    entry: Sealed
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """All that had to be written is on disk; the process may end."""
+
+
+Effect = Commit | Fetch | SendToPad | Publish | Stop

@@ -1,0 +1,167 @@
+"""What the core is told (pure). Each is stamped with the boottime at which it was read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """One entry as it lies in the journal: `text` is exactly what was signed."""
+
+    seq: int
+    kind: str
+    hash: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What the store held at start."""
+
+    epoch: str
+    fresh: bool
+    last_seq: int
+    last_hash: str
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PadOpened:
+    """The pad's serial port is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class PadReceived:
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PadLost:
+    """The pad's serial port went away or cannot be opened."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignalOpened:
+    """The queue line's serial port is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalReceived:
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignalLost:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Commit `number` is on disk; `sealed` are its entries as signed."""
+
+    number: int
+    sealed: tuple[Sealed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitFailed:
+    """Commit `number` did not become durable; it is asked for again, unchanged, until it does."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Entries read from the journal from seq `first` on, in order; why, when they cannot be."""
+
+    first: int
+    sealed: tuple[Sealed, ...]
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUp:
+    """The broker accepted us and the down topics are subscribed."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerDown:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The broker acknowledged the PUBLISH of seq (which delivers nothing) or refused it."""
+
+    seq: int
+    refused: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptReceived:
+    """A receipt whose signature and source hold."""
+
+    epoch: str
+    upto: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRefused:
+    """Something on the receipt topic that no platform key signed for this unit."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The platform wants entries first..last of an epoch again."""
+
+    epoch: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRead:
+    """The wall clock against boottime: utc = boottime + offset."""
+
+    offset_ms: int
+    synced: bool
+    error_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """Nothing but time has passed."""
+
+
+Event = (
+    PadOpened
+    | PadReceived
+    | PadLost
+    | SignalOpened
+    | SignalReceived
+    | SignalLost
+    | Committed
+    | CommitFailed
+    | Fetched
+    | BrokerUp
+    | BrokerDown
+    | Taken
+    | ReceiptReceived
+    | ReceiptRefused
+    | Asked
+    | ClockRead
+    | StopRequested
+    | Woken
+)

@@ -1,0 +1,95 @@
+"""What may be shown of the unit (pure): one frozen picture for screen, page and status.
+
+No level and no key stands in it: whoever reads it cannot tell how anybody rated.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+# What the citizen's screen can say.
+STARTING, IDLE, CALLED, PLEASE_RATE, HEARD, THANKS, PAUSED, OUT_OF_SERVICE = (
+    "starting", "idle", "called", "please_rate", "heard", "thanks", "paused", "out_of_service",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """What the citizen sees: one of the names above and the little it needs."""
+
+    name: str
+    window: str
+    ticket: str | None = None
+    task_name: str | None = None
+    remaining_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineView:
+    """One serial line: what it is in, what is wrong in words, what went over it."""
+
+    state: str
+    trouble: str | None
+    counters: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PadView(LineView):
+    uid: str | None
+    firmware: str | None
+    queued: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalView:
+    epoch: str
+    last_seq: int
+    writing: bool
+    trouble: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UplinkView:
+    state: str
+    trouble: str | None
+    delivered: int
+    backlog: int
+    receipts_refused: int
+    resends: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayView:
+    """Today's counts; how the ratings fell is for the platform alone."""
+
+    called: int
+    completed: int
+    prompted: int
+    rated: int
+    not_rated: int
+    unbound: int
+    strays: int
+    late: int
+    repeated: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    source: str
+    screen: Screen
+    state: str
+    pad: PadView
+    signal: LineView
+    journal: JournalView
+    uplink: UplinkView
+    day: DayView
+    clock_synced: bool
+
+    @property
+    def closed_count(self) -> int:
+        """Prompts closed today, rated or not."""
+        return self.day.rated + self.day.not_rated
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,55 @@
+"""A journal in memory: the store's double, held to the contract suite of the real one."""
+
+import json
+from collections.abc import Mapping
+
+from daemon.errors import StoreFailed
+from daemon.events import Restored, Sealed
+from protocol.central.entry import GENESIS, Draft, Source, digest, seal
+from protocol.central.signing import SigningKey
+
+
+class MemoryJournal:
+    """What daemon.journal.Journal does, without a disk; `fail` makes the next commits fail."""
+
+    def __init__(self, source: Source, key: SigningKey, epoch: str = "00000000000000aa") -> None:
+        self._source, self._key, self._epoch = source, key, epoch
+        self._entries: list[Sealed] = []
+        self._state: dict[str, str] = {}
+        self.fail: str | None = None
+
+    @property
+    def entries(self) -> tuple[Sealed, ...]:
+        return tuple(self._entries)
+
+    @property
+    def restored(self) -> Restored:
+        """What a daemon started now would find."""
+        last = self._entries[-1] if self._entries else None
+        return Restored(
+            epoch=self._epoch,
+            fresh=last is None,
+            last_seq=0 if last is None else last.seq,
+            last_hash=GENESIS if last is None else last.hash,
+            state={name: json.loads(value) for name, value in self._state.items()},
+        )
+
+    def commit(self, drafts: tuple[Draft, ...], state: Mapping[str, str]) -> tuple[Sealed, ...]:
+        if self.fail is not None:
+            raise StoreFailed(self.fail)
+        prevhash = self._entries[-1].hash if self._entries else GENESIS
+        sealed = []
+        for seq, draft in enumerate(drafts, len(self._entries) + 1):
+            assert draft.seq == seq, f"draft {draft.seq} where the journal wants {seq}"
+            text = seal(
+                draft, epoch=self._epoch, source=self._source, prevhash=prevhash, key=self._key
+            )
+            prevhash = digest(text)
+            sealed.append(Sealed(seq, draft.kind, prevhash, text))
+        self._entries += sealed
+        self._state.update(state)
+        return tuple(sealed)
+
+    def read(self, first: int, limit: int) -> tuple[Sealed, ...]:
+        start = max(first, 1) - 1
+        return tuple(self._entries[start : start + limit])
