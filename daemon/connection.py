@@ -1,0 +1,265 @@
+"""One connection to the broker (the only import of paho), from its opening to its trouble.
+
+Callbacks only turn what arrived into events. paho is used as a pipe: it gets no more entries than
+it may send at once, so it queues nothing.
+"""
+
+import select
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+
+# Where it has been in every 2.x; paho.mqtt has one of the same name that 2.1 does not raise here.
+from paho.mqtt.properties import MQTTException, Properties  # type: ignore[attr-defined]
+from paho.mqtt.reasoncodes import ReasonCode
+
+from daemon.config import Uplink as UplinkConfig
+from daemon.events import Asked, BrokerUp, Event, ReceiptReceived, ReceiptRefused, Sealed, Taken
+from daemon.inbox import Waker
+from protocol.central import receipts, topics
+from protocol.central.canonical import BadJson, canonical, parse
+from protocol.central.entry import Source
+from protocol.central.receipts import BadReceipt
+from protocol.central.signing import VerifyKey
+
+CONNECT_S = 5.0
+KEEPALIVE_S = 30
+# paho wants to look at its keep-alive about once a second.
+MISC_S = 1.0
+# The outbox's window and as many entries asked for again.
+IN_FLIGHT_MAX = 32
+# The longest thing the platform has to say to a unit is a configuration.
+DOWN_LEN_MAX = 64 * 1024
+ASK_LEN_MAX = 1024
+# What paho raises at bytes that are no MQTT: not our bug, and not the end of the daemon.
+MALFORMED = (MQTTException, struct.error, ValueError, LookupError)
+
+
+class Connection:
+    """One connection, from its opening to the `trouble` that ended it."""
+
+    def __init__(
+        self,
+        config: UplinkConfig,
+        source: Source,
+        keys: Mapping[str, VerifyKey],
+        post: Callable[[Event], None],
+        patience_s: float,
+    ) -> None:
+        self._config, self._source, self._keys, self._post = config, source, keys, post
+        self._patience_s = patience_s
+        self._client: mqtt.Client | None = None
+        # By seq, so that an entry the outbox offers again while it is here is not sent twice.
+        self._waiting: dict[int, Sealed] = {}
+        self._in_flight: dict[int, tuple[int, float]] = {}
+        self._in_flight_max = IN_FLIGHT_MAX
+        self._opened_s = time.monotonic()
+        self.is_ready = False
+        self.trouble = ""
+
+    @property
+    def sentence(self) -> str:
+        """Why there is no connection, for the technician."""
+        config = self._config
+        return f"broker {config.broker}:{config.port} {self.trouble or 'was left'}"
+
+    # -- the connection
+
+    def open(self) -> None:
+        try:
+            self._client = client = self._made()
+        except OSError as error:
+            self.trouble = f"is not called: the TLS files of [uplink] cannot be used: {error}"
+            return
+        try:
+            client.connect(
+                self._config.broker, self._config.port, KEEPALIVE_S, properties=self._limits()
+            )
+        except ssl.SSLCertVerificationError as error:
+            self.trouble = f"shows a certificate that is not good: {error.verify_message}"
+        except (OSError, ValueError) as error:
+            self.trouble = f"cannot be reached: {getattr(error, 'strerror', None) or error}"
+        self._opened_s = time.monotonic()
+
+    def turn(self, waker: Waker) -> None:
+        """Wait for the broker or the waker, and take what came."""
+        client = self._client
+        assert client is not None
+        connection: Any = client.socket()
+        if connection is None:
+            self.trouble = self.trouble or "closed the connection"
+            return
+        # TLS may hold bytes that the socket no longer has.
+        pending = isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
+        writing = [connection] if client.want_write() else []
+        wait_s = 0 if pending else min(MISC_S, self._patience_s)
+        readable, _, _ = select.select([connection, waker], writing, [], wait_s)
+        if waker in readable:
+            waker.drain()
+        try:
+            if connection in readable or pending:
+                client.loop_read()
+            if client.want_write():
+                client.loop_write()
+            client.loop_misc()
+        except MALFORMED:
+            self.trouble = "does not speak MQTT: look at [uplink] port"
+        self._watch(time.monotonic())
+
+    def _watch(self, now_s: float) -> None:
+        """Give up on a broker that holds the connection and says nothing."""
+        oldest_s = next((at_s for _, at_s in self._in_flight.values()), now_s)
+        waiting_s = now_s - (oldest_s if self.is_ready else self._opened_s)
+        if waiting_s > self._patience_s and not self.trouble:
+            what = "acknowledged" if self.is_ready else "answered"
+            self.trouble = f"has {what} nothing for {self._patience_s:g} s"
+
+    def offer(self, entry: Sealed) -> None:
+        if entry.seq not in (seq for seq, _ in self._in_flight.values()):
+            self._waiting[entry.seq] = entry
+
+    def send(self) -> None:
+        """Publish what waits, as far as the broker lets us."""
+        client = self._client
+        assert client is not None
+        while self._waiting and self.is_ready and len(self._in_flight) < self._in_flight_max:
+            entry = self._waiting.pop(next(iter(self._waiting)))
+            sent = client.publish(topics.up(self._source, entry.kind), entry.text, qos=1)
+            if sent.rc != mqtt.MQTT_ERR_SUCCESS:
+                # The connection is gone, which its next turn finds.
+                return
+            self._in_flight[sent.mid] = (entry.seq, time.monotonic())
+
+    def close(self) -> None:
+        client, self._client = self._client, None
+        if client is None:
+            return
+        connection: Any = client.socket()
+        if self.is_ready and not self.trouble:
+            client.publish(self._state_topic, _state("offline"), qos=0, retain=True)
+        client.on_disconnect = None
+        client.disconnect()
+        if connection is not None:
+            connection.close()
+
+    def _made(self) -> mqtt.Client:
+        config = self._config
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id="hcp" + str(self._source).replace("/", "-"),
+            protocol=mqtt.MQTTv5 if config.protocol == 5 else mqtt.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = min(CONNECT_S, self._patience_s)
+        client.max_inflight_messages = IN_FLIGHT_MAX
+        if config.tls_ca is not None:
+            client.tls_set(
+                str(config.tls_ca),
+                None if config.tls_certificate is None else str(config.tls_certificate),
+                None if config.tls_key is None else str(config.tls_key),
+            )
+        client.will_set(self._state_topic, _state("offline"), qos=1, retain=True)
+        client.on_socket_open = _send_at_once
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        return client
+
+    def _limits(self) -> Properties | None:
+        """What we tell an MQTT 5 broker not to exceed."""
+        if self._config.protocol != 5:
+            return None
+        limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        limits.MaximumPacketSize = DOWN_LEN_MAX
+        limits.ReceiveMaximum = IN_FLIGHT_MAX
+        return limits
+
+    @property
+    def _state_topic(self) -> str:
+        return topics.up(self._source, topics.STATE)
+
+    # -- callbacks
+
+    def _on_connect(
+        self, client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, limits: Any
+    ) -> None:
+        if reason.is_failure:
+            self.trouble = f"refuses this unit: {reason}"
+            return
+        self._in_flight_max = min(IN_FLIGHT_MAX, getattr(limits, "ReceiveMaximum", IN_FLIGHT_MAX))
+        client.subscribe(topics.every_down(self._source), qos=1)
+
+    def _on_subscribe(
+        self,
+        client: mqtt.Client,
+        _data: object,
+        _mid: int,
+        reasons: list[ReasonCode],
+        _more: object,
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            self.trouble = f"does not let this unit hear its receipts: {reasons[0]}"
+        elif not self.is_ready:
+            client.publish(self._state_topic, _state("online"), qos=0, retain=True)
+            self.is_ready = True
+            self._post(BrokerUp())
+
+    def _on_disconnect(
+        self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _more: object
+    ) -> None:
+        self.trouble = self.trouble or f"closed the connection: {reason}"
+
+    def _on_publish(
+        self, _client: mqtt.Client, _data: object, mid: int, reason: ReasonCode, _more: object
+    ) -> None:
+        seq, _ = self._in_flight.pop(mid, (None, 0.0))
+        if seq is not None:
+            refused = f"the broker refuses entries: {reason}" if reason.is_failure else ""
+            self._post(Taken(seq, refused))
+
+    def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        if message.topic == topics.down(self._source, topics.RECEIPT):
+            self._post(self._receipt(bytes(message.payload)))
+        elif message.topic == topics.down(self._source, topics.ASK):
+            asked = _asked(bytes(message.payload))
+            if asked is not None:
+                self._post(asked)
+
+    def _receipt(self, payload: bytes) -> Event:
+        try:
+            receipt = receipts.read(payload, self._keys, self._source)
+        except BadReceipt as error:
+            return ReceiptRefused(f"a receipt was refused: {error}")
+        return ReceiptReceived(receipt.epoch, receipt.upto, receipt.hash)
+
+
+def _send_at_once(_client: mqtt.Client, _data: object, connection: Any) -> None:
+    # Without it a small packet waits up to 40 ms for the acknowledgement of the one before.
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _state(state: str) -> bytes:
+    return canonical({"state": state})
+
+
+def _asked(payload: bytes) -> Asked | None:
+    """What the platform asks for again; None for anything else on that topic."""
+    try:
+        value = parse(payload) if len(payload) <= ASK_LEN_MAX else None
+    except BadJson:
+        return None
+    if not isinstance(value, dict) or not {"epoch", "from", "upto"} <= value.keys():
+        return None
+    epoch, first, last = value["epoch"], value["from"], value["upto"]
+    if type(epoch) is not str or type(first) is not int or type(last) is not int:
+        return None
+    return Asked(epoch, first, last)

@@ -1,0 +1,209 @@
+"""The loop: the one thread that owns ports, clock and core, and the only caller of `step`.
+
+It stamps every input at its read, hands it to the core and carries the effects out in order. What
+may block is done by workers; their answers come back through the inbox.
+"""
+
+import logging
+import os
+import selectors
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+
+from daemon.core import Core
+from daemon.effects import Commit, Effect, Fetch, Publish, SendToPad, Stop
+from daemon.errors import PortLost
+from daemon.events import (
+    Event,
+    PadLost,
+    PadOpened,
+    PadReceived,
+    SignalLost,
+    SignalOpened,
+    SignalReceived,
+    StopRequested,
+    Woken,
+)
+from daemon.inbox import Inbox
+from daemon.page import Page
+from daemon.panel import Panel
+from daemon.ports import REOPEN_MS, Port
+from daemon.snapshot import Snapshot
+from daemon.store import Store
+from daemon.uplink import Uplink
+from daemon.wallclock import WallClock, boottime_ms
+
+log = logging.getLogger(__name__)
+
+# A step of the wall clock is anchored within this; the kernel's own poll is minutes.
+CLOCK_MS = 10_000
+# A turn longer than this is said: something that may block got into this thread.
+TURN_MS_MAX = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One serial port and the events its bytes, opening and loss become."""
+
+    port: Port
+    opened: Callable[[], Event]
+    received: Callable[[bytes], Event]
+    lost: Callable[[str], Event]
+
+
+class Loop:
+    def __init__(
+        self,
+        core: Core,
+        pad: Port,
+        signal_port: Port,
+        wall_clock: WallClock,
+        inbox: Inbox,
+        store: Store,
+        uplink: Uplink,
+        panel: Panel,
+        page: Page,
+    ) -> None:
+        self._core, self._wall_clock, self._inbox = core, wall_clock, inbox
+        self._store, self._uplink, self._panel, self._page = store, uplink, panel, page
+        self._pad = pad
+        # The pad first: a press before the call that would end its prompt, when one turn has both.
+        self._lines = (
+            Line(pad, PadOpened, PadReceived, PadLost),
+            Line(signal_port, SignalOpened, SignalReceived, SignalLost),
+        )
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(inbox.waker, selectors.EVENT_READ)
+        self._reopen_at_ms = self._clock_at_ms = 0
+        self._shown: Snapshot | None = None
+        self._running = True
+        self._committing = False
+
+    def stop(self, number: int, _frame: FrameType | None = None) -> None:
+        """Signal handler: write the stopped entry, then leave."""
+        self._inbox.post(StopRequested(signal.Signals(number).name))
+
+    def run(self) -> int:
+        """Serve until stopped; the exit code."""
+        self._step(boottime_ms(), Woken())
+        while self._running and self._inbox.dead_worker is None:
+            self._turn()
+        if self._inbox.dead_worker is not None:
+            log.error("stopping: the worker %s died", self._inbox.dead_worker)
+            return os.EX_SOFTWARE
+        return os.EX_OK
+
+    def _turn(self) -> None:
+        due = [self._core.wake_at_ms(), self._reopen_at_ms, self._clock_at_ms]
+        wait_ms = min(at for at in due if at is not None) - boottime_ms()
+        ready = {key.fileobj for key, _ in self._selector.select(max(0, wait_ms) / 1000)}
+        started_ms = boottime_ms()
+        for line in self._lines:
+            if line.port in ready:
+                self._read(line)
+        if self._inbox.waker in ready:
+            for event in self._inbox.take():
+                self._step(boottime_ms(), event)
+        self._keep_time(boottime_ms())
+        if self._committing:
+            # Drawing can wait for the disk's answer, which wakes the loop; the disk cannot wait.
+            self._committing = False
+        else:
+            self._show(boottime_ms())
+        spent_ms = boottime_ms() - started_ms
+        if spent_ms > TURN_MS_MAX:
+            log.warning("slow turn ms=%d", spent_ms)
+
+    def _keep_time(self, now_ms: int) -> None:
+        if now_ms >= self._reopen_at_ms:
+            self._reopen_at_ms = now_ms + REOPEN_MS
+            for line in self._lines:
+                if not line.port.is_open:
+                    self._open(line)
+        if now_ms >= self._clock_at_ms:
+            self._clock_at_ms = now_ms + CLOCK_MS
+            self._step(now_ms, self._wall_clock.read())
+        wake_at_ms = self._core.wake_at_ms()
+        if wake_at_ms is not None and now_ms >= wake_at_ms:
+            self._step(now_ms, Woken())
+
+    # -- lines
+
+    def _open(self, line: Line) -> None:
+        try:
+            line.port.open()
+        except PortLost as error:
+            self._step(boottime_ms(), line.lost(str(error)))
+        else:
+            self._selector.register(line.port, selectors.EVENT_READ)
+            self._step(boottime_ms(), line.opened())
+
+    def _read(self, line: Line) -> None:
+        descriptor = line.port.fileno()
+        try:
+            data = line.port.read()
+        except PortLost as error:
+            self._selector.unregister(descriptor)
+            self._step(boottime_ms(), line.lost(str(error)))
+        else:
+            self._step(boottime_ms(), line.received(data))
+
+    # -- effects
+
+    def _step(self, now_ms: int, event: Event) -> None:
+        for effect in self._core.step(now_ms, event):
+            self._do(effect)
+
+    def _do(self, effect: Effect) -> None:
+        if isinstance(effect, SendToPad):
+            self._send_to_pad(effect.data)
+        elif isinstance(effect, Commit | Fetch):
+            self._committing = isinstance(effect, Commit) or self._committing
+            self._store.do(effect)
+        elif isinstance(effect, Publish):
+            self._uplink.publish(effect.entry)
+        elif isinstance(effect, Stop):
+            self._running = False
+
+    def _send_to_pad(self, data: bytes) -> None:
+        if not self._pad.is_open:
+            return
+        descriptor = self._pad.fileno()
+        try:
+            self._pad.write(data)
+        except PortLost as error:
+            self._selector.unregister(descriptor)
+            self._inbox.post(PadLost(str(error)))
+
+    # -- what is shown
+
+    def _show(self, now_ms: int) -> None:
+        shown = self._core.snapshot(now_ms)
+        if shown == self._shown:
+            return
+        before, self._shown = self._shown, shown
+        self._page.show(shown)
+        if before is None or shown.screen != before.screen:
+            self._panel.show(shown.screen)
+        log_changes(before, shown)
+
+
+def log_changes(before: Snapshot | None, now: Snapshot) -> None:
+    """One line per change of state; which key or level was pressed is in none of them."""
+    for name in ("pad", "signal", "uplink"):
+        view, old = getattr(now, name), None if before is None else getattr(before, name)
+        if old is None or (view.state, view.trouble) != (old.state, old.trouble):
+            level = logging.WARNING if view.trouble else logging.INFO
+            log.log(level, "%s state=%s%s", name, view.state, _because(view.trouble))
+    if before is None or now.journal.trouble != before.journal.trouble:
+        level = logging.WARNING if now.journal.trouble else logging.INFO
+        state = "failing" if now.journal.trouble else "sound"
+        log.log(level, "journal state=%s%s", state, _because(now.journal.trouble))
+    if before is not None and now.closed_count > before.closed_count:
+        log.info("case closed seq=%d", now.journal.last_seq)
+
+
+def _because(trouble: str | None) -> str:
+    return "" if trouble is None else f" trouble={trouble!r}"

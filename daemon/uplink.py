@@ -1,0 +1,89 @@
+"""The uplink: the thread that has one connection to the broker at a time, and no queue of its own.
+
+It decides nothing: what is published again, and what counts as delivered, is the outbox's word.
+"""
+
+import random
+import select
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from daemon.config import Uplink as UplinkConfig
+from daemon.connection import Connection
+from daemon.events import BrokerDown, Event, Sealed
+from daemon.inbox import Waker
+from daemon.worker import Worker
+from protocol.central.entry import Source
+from protocol.central.signing import VerifyKey
+
+# Full jitter (each wait is random up to the step): a hall's units must not return in one wave.
+BACKOFF_LEAST_S = 1.0
+# A broker that holds the connection and neither answers nor acknowledges is left after this; a
+# link that was silent for 12 s comes back on the same connection.
+PATIENCE_S = 30.0
+
+
+class Uplink(Worker):
+    def __init__(
+        self,
+        config: UplinkConfig,
+        source: Source,
+        platform_keys: Mapping[str, VerifyKey],
+        post: Callable[[Event], None],
+        died: Callable[[str], None],
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        super().__init__("uplink", died)
+        self._config, self._source, self._keys, self._post = config, source, platform_keys, post
+        self._patience_s = patience_s
+        self._offered: deque[Sealed] = deque()
+        self._waker = Waker()
+        self._stopping = False
+
+    # -- from the loop's thread
+
+    def publish(self, entry: Sealed) -> None:
+        """Send it if there is a connection; if not, the outbox will ask again."""
+        self._offered.append(entry)
+        self._waker.wake()
+
+    def stop(self, deadline_s: float) -> None:
+        """Say goodbye if that can be done in time."""
+        self._stopping = True
+        self._waker.wake()
+        self.join(deadline_s)
+
+    # -- the thread
+
+    def work(self) -> None:
+        attempt = 0
+        while not self._stopping:
+            connection = self._connection()
+            # What an earlier connection left is asked for again once this one is up.
+            self._offered.clear()
+            self._serve(connection)
+            attempt = 0 if connection.is_ready else attempt + 1
+            self._post(BrokerDown(connection.sentence))
+            most_s = self._config.redial_ms / 1000
+            self._pause(min(most_s, BACKOFF_LEAST_S * 2 ** min(attempt, 16)))
+        self._waker.close()
+
+    def _connection(self) -> Connection:
+        return Connection(self._config, self._source, self._keys, self._post, self._patience_s)
+
+    def _serve(self, connection: Connection) -> None:
+        connection.open()
+        while not (self._stopping or connection.trouble):
+            connection.turn(self._waker)
+            while self._offered:
+                connection.offer(self._offered.popleft())
+            connection.send()
+        connection.close()
+
+    def _pause(self, most_s: float) -> None:
+        until_s = time.monotonic() + random.uniform(0, most_s)
+        while not self._stopping and (left_s := until_s - time.monotonic()) > 0:
+            if select.select([self._waker], [], [], left_s)[0]:
+                self._waker.drain()

@@ -1,0 +1,206 @@
+"""Real MQTT brokers on a loopback port, each in a process of its own (real I/O).
+
+    with Mosquitto() as broker:
+        connect("127.0.0.1", broker.port)
+
+Mosquitto is the broker to test with. Amqtt speaks MQTT 3.1.1 only, but comes from the package
+index: it serves the demo where mosquitto cannot be installed. Neither writes anything to disk
+that outlives it, so a broker that was killed has forgotten everything.
+"""
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from types import TracebackType
+from typing import ClassVar, Self
+
+START_S = 10.0  # amqtt imports for 2 s on a Raspberry Pi; mosquitto answers after 10 ms
+STOP_S = 5.0
+POLL_S = 0.01
+HOST = "127.0.0.1"
+
+MOSQUITTO_PLACES = os.pathsep.join(
+    (os.defpath, "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
+)
+MOSQUITTO_CONF = """\
+listener {port} {host}
+allow_anonymous true
+persistence false
+max_inflight_messages 0
+max_queued_messages 0
+set_tcp_nodelay true
+log_type error
+log_type warning
+"""
+
+
+class BrokerUnavailable(Exception):
+    """The broker is not installed or does not start; the text is a sentence for people."""
+
+
+class _BrokerProcess:
+    """A broker that is started, stopped and killed by its own process id."""
+
+    protocols: ClassVar[tuple[int, ...]] = (4,)
+
+    def __init__(self, port: int | None = None) -> None:
+        self.port = port or _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def available(cls) -> bool:
+        """Whether this machine can run it."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start it and wait until it answers; a stopped broker comes back on the same port."""
+        assert self._process is None, "it runs already"
+        if _answers(self.port):
+            raise BrokerUnavailable(f"something else answers on port {self.port}")
+        with tempfile.TemporaryFile() as log:
+            self._process = subprocess.Popen(
+                self._command(), stdin=subprocess.PIPE, stdout=log, stderr=log
+            )
+            assert self._process.stdin is not None
+            with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:
+                stdin.write(self._settings())
+            deadline = time.monotonic() + START_S
+            while not _answers(self.port):
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    self.kill()
+                    log.seek(0)
+                    said = log.read().decode("utf-8", "replace").strip()[-500:]
+                    raise BrokerUnavailable(f"{self._command()[0]} does not start: {said}")
+                time.sleep(POLL_S)
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it without giving it a chance to do anything."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Freeze it: connections stay open and nothing answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen broker go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(number)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+    def _settings(self) -> bytes:
+        return b""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class Mosquitto(_BrokerProcess):
+    """Eclipse Mosquitto, MQTT 3.1.1 and 5, anonymous, without persistence."""
+
+    protocols: ClassVar[tuple[int, ...]] = (4, 5)
+
+    @classmethod
+    def available(cls) -> bool:
+        """Whether mosquitto is installed, also where only root's PATH leads."""
+        return cls._binary() is not None
+
+    @staticmethod
+    def _binary() -> str | None:
+        return shutil.which("mosquitto") or shutil.which("mosquitto", path=MOSQUITTO_PLACES)
+
+    def _command(self) -> list[str]:
+        binary = self._binary()
+        if binary is None:
+            raise BrokerUnavailable("mosquitto is not installed (apt-get install mosquitto)")
+        return [binary, "-c", "/dev/stdin"]
+
+    def _settings(self) -> bytes:
+        return MOSQUITTO_CONF.format(port=self.port, host=HOST).encode()
+
+
+class Amqtt(_BrokerProcess):
+    """The broker of the amqtt package, MQTT 3.1.1 only."""
+
+    @classmethod
+    def available(cls) -> bool:
+        """Whether the amqtt package is installed."""
+        return importlib.util.find_spec("amqtt") is not None
+
+    def _command(self) -> list[str]:
+        if not self.available():
+            raise BrokerUnavailable("amqtt is not installed (pip install amqtt)")
+        return [sys.executable, "-m", "sim.brokers", str(self.port)]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def _serve_amqtt(port: int) -> None:
+    from amqtt.broker import Broker
+
+    settings = {
+        "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}},
+        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+    }
+
+    async def serve() -> None:
+        broker = Broker(settings)
+        await broker.start()
+        ended = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+        await ended.wait()
+        await broker.shutdown()
+
+    asyncio.run(serve())
+
+
+if __name__ == "__main__":
+    _serve_amqtt(int(sys.argv[1]))

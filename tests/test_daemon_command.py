@@ -1,0 +1,410 @@
+"""The daemon as a process: its command line, what it says on stderr, its end, what it leaves."""
+
+import json
+import os
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from datetime import date
+
+import pytest
+
+from protocol.central.chain import verify
+from protocol.central.entry import Source, read
+from protocol.central.signing import SigningKey
+from protocol.pad.messages import PLEASE_RATE
+from sim.clerk import Clerk
+from sim.pads import VirtualPad
+from sim.wire import Wire
+
+DEADLINE_S = 20.0
+# Until a finger has left its key for certain; two keys at once are a chord, and refused.
+LIFT_S = 0.2
+KEY = SigningKey.from_seed(bytes(31) + b"\x03")
+PLATFORM = SigningKey.from_seed(bytes(31) + b"\x09")
+SOURCE = Source("330102", "h01", "w03")
+CONFIG = """
+[unit]
+area = "330102"
+hall = "h01"
+unit = "w03"
+window = "3"
+signing_key = "signing.pem"
+[store]
+database = "j.db"
+[pad]
+port = "pad"
+[signal]
+port = "signal"
+[case]
+correction_s = 0
+not_public_hold_s = 0
+[uplink]
+broker = "127.0.0.1"
+port = {broker_port}
+platform_key = "platform.pub.pem"
+[clock]
+trust = "host"
+[page]
+port = {page_port}
+"""
+
+
+class Place:
+    """A directory with all a daemon needs; `port`s of nobody and of its choice."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.config = folder / "unit.toml"
+        KEY.save(folder / "signing.pem")
+        PLATFORM.public.save(folder / "platform.pub.pem")
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.broker_port = probe.getsockname()[1]
+        self.write()
+
+    def write(self, change=("", ""), page_port=0):
+        text = CONFIG.format(broker_port=self.broker_port, page_port=page_port)
+        text = text.replace('"pad"', f'"{self.folder}/pad"')
+        text = text.replace('"signal"', f'"{self.folder}/signal"')
+        assert change[0] in text
+        self.config.write_text(text.replace(*change))
+
+    def command(self, *arguments):
+        """One run of the command line to its end."""
+        return subprocess.run(
+            command_line(self, *arguments), capture_output=True, text=True, timeout=DEADLINE_S
+        )
+
+
+def command_line(place, *arguments):
+    return [sys.executable, "-m", "daemon", *arguments, "--config", str(place.config)]
+
+
+class Daemon:
+    """A running daemon; the lines of its stderr as they come."""
+
+    def __init__(self, place):
+        self.place = place
+        self.said = []
+        self._lines = queue.Queue()
+        self.process = subprocess.Popen(command_line(place), stderr=subprocess.PIPE, text=True)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        try:
+            ready = self.wait_for(r"INFO daemon serving source=\S+ page=(\S+)")
+            # Said after the lines were opened for the first time.
+            self.wait_for("journal state=sound")
+        except AssertionError:
+            self.end(signal.SIGKILL)
+            raise
+        self.page = ready[1]
+
+    def _read(self):
+        for line in self.process.stderr:
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+
+    def wait_for(self, pattern):
+        """The match of the next line that has it."""
+        deadline_s = time.monotonic() + DEADLINE_S
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0.01, deadline_s - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no {pattern!r} in {self.said}") from None
+            assert line is not None, f"ended before {pattern!r}: {self.said}"
+            self.said.append(line)
+            if found := re.search(pattern, line):
+                return found
+
+    def status(self):
+        with urllib.request.urlopen(f"{self.page}/status.json", timeout=DEADLINE_S) as answer:
+            return json.load(answer)
+
+    def export(self, *arguments):
+        done = self.place.command("export", *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.splitlines()
+
+    def end(self, number=signal.SIGTERM):
+        """The exit code after a signal; every line was read."""
+        self.process.send_signal(number)
+        code = self.process.wait(DEADLINE_S)
+        self._reader.join(DEADLINE_S)
+        self.process.stderr.close()
+        while (line := self._lines.get()) is not None:
+            self.said.append(line)
+        return code
+
+
+def kinds(texts):
+    return [read(text).kind for text in texts]
+
+
+def checked(texts):
+    """The entries, after the whole chain was verified."""
+    report = verify(texts, {KEY.kid: KEY.public}, SOURCE)
+    assert report.problems == ()
+    assert report.entry_count == len(texts)
+    return [read(text) for text in texts]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return Place(tmp_path_factory.mktemp("u"))
+
+
+@pytest.fixture(scope="module")
+def running(place):
+    """A daemon without any of its lines, and without a broker."""
+    daemon = Daemon(place)
+    yield daemon
+    if daemon.process.poll() is None:
+        daemon.end()
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    return Place(tmp_path)
+
+
+def refused(done, *words):
+    """One sentence on stderr, nothing on stdout, exit 2, no traceback."""
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+    return done.stderr
+
+
+# -- looked at without a daemon
+
+
+def test_check_when_all_is_good_says_which_keys(fresh):
+    done = fresh.command("--check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"good; signing key {KEY.kid}, platform key {PLATFORM.kid}" in done.stdout
+    registered = json.loads(done.stdout.partition("registry: ")[2])
+    assert registered["keys"] == [{"kid": KEY.kid, "public": KEY.public.to_text()}]
+    assert sorted(os.listdir(fresh.folder)) == ["platform.pub.pem", "signing.pem", "unit.toml"]
+
+
+def test_check_when_the_configuration_has_mistakes_names_them_all(fresh):
+    fresh.write(("[page]\n", '[page]\nhostt = "x"\n[sttore]\n'))
+    said = refused(fresh.command("--check"), "mistakes; mend it and start again:")
+    assert "page.hostt: unknown (did you mean host?)" in said
+    assert "sttore: unknown (did you mean store?)" in said
+
+
+@pytest.mark.parametrize("key", ["signing.pem", "platform.pub.pem"])
+def test_check_when_a_key_is_missing_names_it(fresh, key):
+    (fresh.folder / key).unlink()
+    refused(
+        fresh.command("--check"), f"{fresh.folder}/{key}", "No such file or directory", "openssl"
+    )
+
+
+def test_check_when_a_tls_file_is_missing_names_it(fresh):
+    fresh.write(("[uplink]\n", '[uplink]\ntls_ca = "ca.pem"\n'))
+    refused(fresh.command("--check"), f"{fresh.folder}/ca.pem", "cannot be read")
+
+
+def test_check_when_the_journal_has_no_place_names_it(fresh):
+    fresh.write(('"j.db"', '"nowhere/journal.db"'))
+    refused(fresh.command("--check"), f"{fresh.folder}/nowhere", "cannot be written")
+
+
+@pytest.mark.parametrize("command", ["status", "export"])
+def test_question_when_no_daemon_runs_is_a_sentence(fresh, command):
+    refused(fresh.command(command), "no daemon answers", "is it running, as this user?")
+
+
+def test_run_when_the_configuration_is_missing_is_a_sentence(fresh):
+    fresh.config.unlink()
+    refused(fresh.command("run"), "unit.toml: 1 mistake", "cannot be read: No such file")
+
+
+def test_run_when_the_page_port_is_taken_is_a_sentence(fresh):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        fresh.write(page_port=taken.getsockname()[1])
+        refused(fresh.command("run"), "page.port: ", "choose another port")
+
+
+def test_command_line_when_wrong_shows_the_usage(fresh):
+    done = fresh.command("rate")
+    assert done.returncode == 2
+    assert "usage: python -m daemon" in done.stderr
+
+
+# -- a running daemon that has nothing but its journal
+
+
+def test_lines_when_missing_are_said_in_words_and_the_daemon_goes_on(running):
+    status = running.status()
+    for line in ("pad", "signal"):
+        assert status[line]["state"] == "lost"
+        trouble = f"{running.place.folder}/{line} does not exist: plug the cable in"
+        assert status[line]["trouble"].startswith(trouble)
+    assert running.process.poll() is None
+    assert "daemon.loop pad state=lost trouble=" in "\n".join(running.said)
+
+
+def test_broker_when_absent_is_said_in_words(running):
+    deadline_s = time.monotonic() + DEADLINE_S
+    while (trouble := running.status()["uplink"]["trouble"]) is None:
+        assert time.monotonic() < deadline_s
+    port = running.place.broker_port
+    assert trouble == f"broker 127.0.0.1:{port} cannot be reached: Connection refused"
+
+
+def test_status_asked_on_the_command_line_is_that_of_the_page(running):
+    done = running.place.command("status")
+    assert (done.returncode, done.stderr) == (0, "")
+    told, shown = json.loads(done.stdout), running.status()
+    assert told.keys() == shown.keys()
+    assert told["source"] == shown["source"] == str(SOURCE)
+
+
+def test_export_prints_entries_that_verify(running):
+    entries = checked(running.export())
+    assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+    assert entries[0].kind == "boot"
+    assert {"pad", "signal", "clock"} <= {entry.kind for entry in entries}
+
+
+def test_export_from_a_number_prints_the_rest(running):
+    everything = running.export()
+    assert running.export("--from", "2")[: len(everything) - 1] == everything[1:]
+
+
+def test_export_when_its_reader_leaves_ends_without_a_traceback(running):
+    with subprocess.Popen(
+        command_line(running.place, "export"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(DEADLINE_S) == 2
+
+
+def test_second_daemon_when_one_runs_is_refused_and_the_first_goes_on(running):
+    done = running.place.command("run")
+    refused(done, f"another daemon (process {running.process.pid}) has this journal open: stop")
+    assert running.place.command("status").returncode == 0
+
+
+def test_private_files_are_for_their_own_user_alone(running):
+    for name in ("j.db.sock", "signing.pem"):
+        assert (running.place.folder / name).stat().st_mode & 0o077 == 0
+
+
+# -- its end, and what comes after
+
+
+def test_daemon_when_asked_to_end_writes_so_and_exits_0(fresh):
+    daemon = Daemon(fresh)
+    assert daemon.end(signal.SIGTERM) == 0
+    assert daemon.said[-1] == "INFO daemon stopped code=0"
+    assert not (fresh.folder / "j.db.sock").exists()
+    again = Daemon(fresh)
+    entries = checked(again.export())
+    (stopped,) = [entry for entry in entries if entry.kind == "stopped"]
+    assert stopped.data["reason"] == "SIGTERM"
+    after = next(entry for entry in entries if entry.seq == stopped.seq + 1)
+    assert after.kind == "boot", [entry.kind for entry in entries]
+    assert (after.data["reason"], after.data["prompt"]) == ("start", "none")
+    assert after.data["previous"]["seq"] == stopped.seq
+    assert again.end(signal.SIGINT) == 0
+
+
+def test_daemon_when_killed_starts_again_on_what_it_wrote(fresh):
+    daemon = Daemon(fresh)
+    before = daemon.export()
+    assert daemon.end(signal.SIGKILL) == -signal.SIGKILL
+    assert (fresh.folder / "j.db.sock").exists()
+    again = Daemon(fresh)
+    texts = again.export()
+    checked(texts)
+    assert texts[: len(before)] == before
+    assert kinds(texts[len(before) :]).count("boot") == 1
+    assert again.end() == 0
+
+
+# -- a whole window
+
+
+class Window:
+    """A daemon with a pad and a terminal on its lines."""
+
+    def __init__(self, place):
+        self.pad_wire, self.signal_wire = Wire(place.folder / "pad"), Wire(place.folder / "signal")
+        self.pad = VirtualPad(self.pad_wire)
+        self.clerk = Clerk(self.signal_wire.write, window="3", day=date(2026, 11, 22))
+        self.daemon = Daemon(place)
+        self._lifted_s = 0.0
+
+    def rate(self, key):
+        """One case from the call to the thanks."""
+        self.clerk.call()
+        self.clerk.complete()
+        deadline_s = time.monotonic() + DEADLINE_S
+        while self.pad.face != PLEASE_RATE or time.monotonic() < self._lifted_s:
+            assert time.monotonic() < deadline_s, self.daemon.said
+            self.pad_wire.wait(0.01)
+        self.pad.press(key)
+        self._lifted_s = time.monotonic() + LIFT_S
+        self.daemon.wait_for("case closed")
+
+
+@pytest.fixture
+def window(fresh):
+    window = Window(fresh)
+    with window.pad_wire, window.signal_wire, window.pad.running():
+        if not any("pad state=up" in line for line in window.daemon.said):
+            window.daemon.wait_for("pad state=up")
+        yield window
+        if window.daemon.process.poll() is None:
+            assert window.daemon.end() == 0
+
+
+def test_ratings_of_all_levels_are_in_the_export_and_in_nothing_else(window):
+    for key in (1, 2, 3, 4, 5):
+        window.rate(key)
+    entries = checked(window.daemon.export())
+    ratings = [entry.data for entry in entries if entry.kind == "rating"]
+    assert [(one["key"], one["satisfaction"]) for one in ratings] == [
+        (1, 5), (2, 4), (3, 3), (4, 2), (5, 1),
+    ]  # fmt: skip
+    assert [one["outcome"] for one in ratings] == ["rated"] * 5
+    status = window.daemon.status()
+    assert (status["day"]["rated"], status["day"]["not_rated"]) == (5, 0)
+    for told in (json.dumps(status), "\n".join(window.daemon.said)):
+        assert "satisfaction" not in told
+        assert "key" not in told
+        assert re.search(r"level[=:\"]", told) is None
+
+
+def test_pad_when_unplugged_and_back_is_said_and_serves_again(window):
+    window.pad_wire.unplug()
+    lost = window.daemon.wait_for(r"pad state=lost trouble='(.*)'")
+    assert "plug the cable in" in lost[1]
+    window.pad_wire.replug()
+    window.daemon.wait_for("pad state=up")
+    window.rate(2)
+    states = [
+        read(text).data["state"] for text in window.daemon.export() if read(text).kind == "pad"
+    ]
+    assert states[-2:] == ["lost", "back"]
+
+
+def test_noise_on_the_lines_changes_nothing(window):
+    for key, noise in enumerate((b"AT+GCAP\r\n", b"\x03" * 50, b"\x55" * 2_000), 1):
+        window.signal_wire.write(noise)
+        window.pad_wire.write(noise)
+        window.rate(key)
+    checked(window.daemon.export())

@@ -1,0 +1,690 @@
+"""The uplink against real brokers and lying ones: delivered is the platform's word alone."""
+
+import contextlib
+import datetime as dt
+import ipaddress
+import os
+import queue
+import re
+import socket
+import ssl
+import time
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from daemon.config import Uplink as UplinkConfig
+from daemon.effects import Publish
+from daemon.events import (
+    Asked,
+    BrokerDown,
+    BrokerUp,
+    ReceiptReceived,
+    ReceiptRefused,
+    Sealed,
+    Taken,
+)
+from daemon.inbox import LOSSY_LEN_MAX, Inbox, Waker
+from daemon.uplink import Uplink
+from protocol.central import receipts, topics
+from protocol.central.entry import Source
+from protocol.central.signing import SigningKey
+from sim.brokers import Mosquitto
+from sim.desk import SOURCE, Desk
+from sim.lying_broker import (
+    NO_SUBSCRIBERS,
+    NOT_AUTHORIZED,
+    QUOTA_EXCEEDED,
+    SILENT,
+    Lies,
+    LyingBroker,
+    publish,
+)
+
+DEADLINE_S = 10.0
+LOOPBACK = "127.0.0.1"
+PLATFORM = SigningKey.from_seed(bytes(31) + b"\x09")
+IMPOSTOR = SigningKey.from_seed(bytes(31) + b"\x0a")
+EPOCH, HASH, TIME = "00000000000000aa", "ab" * 32, "2026-11-22T08:00:00.000Z"
+RECEIPT_TOPIC, ASK_TOPIC = (topics.down(SOURCE, what) for what in (topics.RECEIPT, topics.ASK))
+STATE_TOPIC = topics.up(SOURCE, topics.STATE)
+
+
+def entry(seq, kind="rating"):
+    return Sealed(seq, kind, HASH, f"entry {seq}")
+
+
+class Ear:
+    """What the uplink posts, and its death, if our own bug killed it."""
+
+    def __init__(self):
+        self.events = queue.Queue()
+        self.deaths = []
+
+    def next(self, kind, timeout_s=DEADLINE_S):
+        """The next event of a kind; the ones before it are dropped."""
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            event = self.events.get(timeout=max(0.01, deadline_s - time.monotonic()))
+            if isinstance(event, kind):
+                return event
+
+
+@pytest.fixture
+def ear():
+    ear = Ear()
+    yield ear
+    assert ear.deaths == []
+
+
+@pytest.fixture
+def uplink(ear):
+    """Makes started uplinks; all are stopped at the end."""
+    made = []
+
+    def start(port, protocol=5, **more):
+        tls = {name: more.pop(name, None) for name in ("tls_ca", "tls_certificate", "tls_key")}
+        config = UplinkConfig(
+            broker=more.pop("broker", LOOPBACK), port=port, protocol=protocol,
+            redial_ms=120_000, platform_key=None, **tls,
+        )  # fmt: skip
+        post = more.pop("post", ear.events.put)
+        keys = {PLATFORM.kid: PLATFORM.public}
+        made.append(Uplink(config, SOURCE, keys, post, ear.deaths.append, **more))
+        made[-1].start()
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.stop(DEADLINE_S)
+        assert not one.is_alive()
+
+
+class Closed(Mosquitto):
+    """A broker that lets nobody in without a name."""
+
+    def _settings(self):
+        return super()._settings().replace(b"allow_anonymous true", b"allow_anonymous false")
+
+
+@pytest.fixture
+def mosquitto():
+    with Mosquitto() as broker:
+        yield broker
+
+
+class Platform:
+    """Somebody else at the broker: hears everything, says what it is told to."""
+
+    def __init__(self, port):
+        self.heard = queue.Queue()
+        subscribed = queue.Queue()
+        self._client = Client(
+            CallbackAPIVersion.VERSION2, "platform", protocol=MQTTProtocolVersion.MQTTv5
+        )
+        self._client.on_message = lambda _client, _data, message: self.heard.put(message)
+        self._client.on_subscribe = lambda *_: subscribed.put(True)
+        self._client.connect(LOOPBACK, port)
+        self._client.loop_start()
+        self._client.subscribe("hcp/v1/+/+/+/up/+", qos=1)
+        subscribed.get(timeout=DEADLINE_S)
+
+    def next(self, topic):
+        deadline_s = time.monotonic() + DEADLINE_S
+        while True:
+            message = self.heard.get(timeout=max(0.01, deadline_s - time.monotonic()))
+            if message.topic == topic:
+                return message
+
+    def say(self, topic, payload, retain=False):
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(DEADLINE_S)
+
+    def leave(self):
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.fixture
+def platform(mosquitto):
+    platform = Platform(mosquitto.port)
+    yield platform
+    platform.leave()
+
+
+def receipt(key=PLATFORM, source=SOURCE, epoch=EPOCH, upto=1, hash_=HASH):
+    return receipts.make(key, source, epoch, upto, hash_, TIME)
+
+
+def damaged(text):
+    """Receipts somebody tampered with, none of which may count."""
+    return [
+        re.sub(r'"upto":\d+', '"upto":2', text),
+        text.replace(EPOCH, "00000000000000ab"),
+        re.sub('"hash":"..', '"hash":"00', text),
+        text.replace("/w03", "/w04"),
+        text[:-1], text + "}", text.replace("{", '{"upto":2,'), "", "{}", "[]", "null",
+        text.upper(), text.encode()[:-9] + b"\xff\xfe\x00" + text.encode()[-6:], "x" * 20_000,
+    ]  # fmt: skip
+
+
+FORGED = [
+    receipt(IMPOSTOR),
+    receipt(IMPOSTOR).replace(IMPOSTOR.kid, PLATFORM.kid),
+    receipt(source=Source("330102", "h01", "w04")),
+    *damaged(receipt()),
+]
+
+
+# -- a real broker
+
+
+@pytest.mark.needs("mosquitto")
+@pytest.mark.parametrize("protocol", [5, 4])
+def test_entry_when_published_arrives_and_is_taken(mosquitto, platform, uplink, ear, protocol):
+    link = uplink(mosquitto.port, protocol)
+    ear.next(BrokerUp)
+    for seq in range(1, 101):
+        link.publish(entry(seq, "service" if seq % 2 else "rating"))
+    for seq in range(1, 101):
+        topic = topics.up(SOURCE, "service" if seq % 2 else "rating")
+        message = platform.next(topic)
+        assert (message.payload.decode(), message.qos) == (f"entry {seq}", 1)
+        assert not message.retain
+    assert [ear.next(Taken) for _ in range(100)] == [Taken(seq, "") for seq in range(1, 101)]
+
+
+@pytest.mark.needs("mosquitto")
+@pytest.mark.parametrize("protocol", [5, 4])
+def test_receipt_when_valid_is_believed_and_when_not_is_refused(
+    mosquitto, platform, uplink, ear, protocol
+):
+    platform.say(RECEIPT_TOPIC, receipt(), retain=True)
+    uplink(mosquitto.port, protocol)
+    ear.next(BrokerUp)
+    assert ear.next(ReceiptReceived) == ReceiptReceived(EPOCH, 1, HASH)
+    for forged in FORGED:
+        platform.say(RECEIPT_TOPIC, forged)
+        refused = ear.next((ReceiptReceived, ReceiptRefused))
+        assert isinstance(refused, ReceiptRefused), forged
+        assert refused.reason.startswith("a receipt was refused: ")
+        assert refused.reason.isprintable()
+        assert len(refused.reason) < 300
+    platform.say(RECEIPT_TOPIC, receipt(upto=7))
+    assert ear.next((ReceiptReceived, ReceiptRefused)) == ReceiptReceived(EPOCH, 7, HASH)
+
+
+@pytest.mark.needs("mosquitto")
+def test_ask_when_well_formed_is_passed_on_and_nothing_else_is(mosquitto, platform, uplink, ear):
+    uplink(mosquitto.port)
+    ear.next(BrokerUp)
+    wrong = [
+        "", "[]", "{}", '{"epoch":1,"from":1,"upto":2}', '{"epoch":"a","from":true,"upto":2}',
+        '{"epoch":"a","from":1.5,"upto":2}', '{"epoch":"a","from":1}', "x" * 5000, b"\xff",
+        '{"epoch":"a","from":1,"from":1,"upto":2}',
+    ]  # fmt: skip
+    for payload in wrong:
+        platform.say(ASK_TOPIC, payload)
+    platform.say(topics.down(SOURCE, topics.CONFIG), "{}")
+    platform.say(ASK_TOPIC, '{"epoch":"aa","from":3,"upto":9,"later":"more"}')
+    assert ear.events.get(timeout=DEADLINE_S) == Asked("aa", 3, 9)
+
+
+@pytest.mark.needs("mosquitto")
+@pytest.mark.parametrize("protocol", [5, 4])
+def test_state_says_online_offline_and_offline_when_killed(
+    mosquitto, platform, uplink, ear, protocol
+):
+    def state():
+        return platform.next(STATE_TOPIC).payload
+
+    link = uplink(mosquitto.port, protocol)
+    assert state() == b'{"state":"online"}'
+    ear.next(BrokerUp)
+    link.stop(DEADLINE_S)
+    assert state() == b'{"state":"offline"}'
+    assert ear.next(BrokerDown).reason == f"broker {LOOPBACK}:{mosquitto.port} was left"
+
+
+@pytest.mark.needs("mosquitto")
+def test_broker_when_killed_and_back_is_used_again(mosquitto, uplink, ear):
+    link = uplink(mosquitto.port)
+    ear.next(BrokerUp)
+    mosquitto.kill()
+    assert "closed the connection" in ear.next(BrokerDown).reason
+    mosquitto.start()
+    platform = Platform(mosquitto.port)
+    ear.next(BrokerUp)
+    link.publish(entry(5))
+    assert platform.next(topics.up(SOURCE, "rating")).payload == b"entry 5"
+    platform.leave()
+
+
+@pytest.mark.needs("mosquitto")
+@pytest.mark.parametrize("protocol", [5, 4])
+def test_broker_when_it_refuses_us_says_so(uplink, ear, protocol):
+    with Closed() as broker:
+        uplink(broker.port, protocol)
+        sentence = ear.next(BrokerDown).reason
+    assert sentence == f"broker {LOOPBACK}:{broker.port} refuses this unit: Not authorized"
+
+
+@pytest.mark.needs("mosquitto")
+def test_reconnecting_leaks_no_descriptor(mosquitto, uplink, ear):
+    def restart():
+        mosquitto.kill()
+        ear.next(BrokerDown)
+        mosquitto.start()
+        ear.next(BrokerUp)
+
+    uplink(mosquitto.port)
+    ear.next(BrokerUp)
+    restart()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        restart()
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+# -- no broker
+
+
+def free_port():
+    with socket.create_server((LOOPBACK, 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def test_broker_when_absent_is_said_in_words(uplink, ear):
+    port = free_port()
+    uplink(port)
+    sentence = ear.next(BrokerDown).reason
+    assert sentence == f"broker {LOOPBACK}:{port} cannot be reached: Connection refused"
+
+
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "." * 200, "-"])
+def test_broker_when_its_name_is_not_known_is_said_in_words(uplink, ear, name):
+    uplink(1883, broker=name)
+    assert "cannot be reached: " in ear.next(BrokerDown).reason
+
+
+@contextlib.contextmanager
+def swallower():
+    """A host that swallows SYNs: a listener whose backlog is full and who accepts nobody."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server((LOOPBACK, 0), backlog=0))
+        while True:
+            filler = stack.enter_context(socket.socket())
+            filler.settimeout(0.2)
+            try:
+                filler.connect(listener.getsockname())
+            except TimeoutError:
+                break
+        yield listener.getsockname()[1]
+
+
+def test_stop_while_connecting_to_a_host_that_swallows_is_in_time(uplink, ear):
+    with swallower() as port:
+        link = uplink(port, patience_s=1.0)
+        started_s = time.monotonic()
+        link.stop(0.3)
+        assert 0.25 < time.monotonic() - started_s < 1.0
+        assert link.is_alive()
+        assert "cannot be reached: timed out" in ear.next(BrokerDown).reason
+
+
+def test_stop_while_waiting_to_try_again_is_at_once(uplink, ear):
+    link = uplink(free_port())
+    ear.next(BrokerDown)
+    link.stop(1.0)
+    assert not link.is_alive()
+    link.publish(entry(1))
+
+
+# -- a lying broker
+
+
+PROTOCOLS = pytest.mark.parametrize("protocol", [5, 4])
+
+
+@pytest.mark.parametrize(
+    ("lies", "said"),
+    [
+        (Lies(connack=NOT_AUTHORIZED), "refuses this unit: Not authorized"),
+        (Lies(suback=0x80), "does not let this unit hear its receipts: Unspecified error"),
+        (Lies(connack=None), "has answered nothing for 0.2 s"),
+        (Lies(suback=None), "has answered nothing for 0.2 s"),
+    ],
+)
+@PROTOCOLS
+def test_broker_when_it_does_not_let_us_in_is_said_in_words(uplink, ear, lies, said, protocol):
+    with LyingBroker(lies) as broker:
+        uplink(broker.port, protocol, patience_s=0.2)
+        assert ear.next(BrokerDown).reason == f"broker {LOOPBACK}:{broker.port} {said}"
+
+
+@PROTOCOLS
+def test_broker_when_it_acknowledges_nothing_is_left_for_a_new_connection(uplink, ear, protocol):
+    with LyingBroker(Lies(puback=SILENT)) as broker:
+        link = uplink(broker.port, protocol, patience_s=0.2)
+        ear.next(BrokerUp)
+        link.publish(entry(1))
+        assert "has acknowledged nothing for 0.2 s" in ear.next(BrokerDown).reason
+        ear.next(BrokerUp)
+        assert broker.connect_count == 2
+
+
+def test_entry_when_offered_again_unacknowledged_is_sent_once(uplink, ear):
+    with LyingBroker(Lies(puback=SILENT)) as broker:
+        link = uplink(broker.port)
+        ear.next(BrokerUp)
+        for seq in (1, 1, 2, 1, 2):
+            link.publish(entry(seq))
+        link.publish(entry(3))
+        sent = []
+        while "entry 3" not in sent:
+            sent.append(broker.published.get(timeout=DEADLINE_S).payload.decode())
+        assert sent == ['{"state":"online"}', "entry 1", "entry 2", "entry 3"]
+
+
+def test_broker_when_it_takes_few_at_a_time_gets_no_more(uplink, ear):
+    with LyingBroker(Lies(puback=SILENT, receive_maximum=3)) as broker:
+        link = uplink(broker.port, patience_s=0.5)
+        ear.next(BrokerUp)
+        for seq in range(1, 9):
+            link.publish(entry(seq))
+        ear.next(BrokerDown)
+        rated = [one for one in broker.published.queue if one.qos]
+        assert [one.payload for one in rated] == [b"entry 1", b"entry 2", b"entry 3"]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (NOT_AUTHORIZED, "the broker refuses entries: Not authorized"),
+        (QUOTA_EXCEEDED, "the broker refuses entries: Quota exceeded"),
+        (NO_SUBSCRIBERS, ""),
+        (0, ""),
+    ],
+)
+def test_entry_when_acknowledged_is_taken_with_the_reason(uplink, ear, code, words):
+    with LyingBroker(Lies(puback=code)) as broker:
+        link = uplink(broker.port)
+        ear.next(BrokerUp)
+        link.publish(entry(4))
+        assert ear.next(Taken) == Taken(4, words)
+
+
+GARBAGE = [
+    b"\x00" * 50,
+    b"\xff" * 50,
+    b"\x30\xff\xff\xff\xff\xff",
+    b"HTTP/1.1 400 Bad Request\r\n\r\n" * 3,
+    b"\x40\x01\x00",
+    b"\x40\x02\x00\x01\x20\x01\x00\x90\x00",
+    b"\x30\x04\x00\x02\xff\xfe",
+    b"\x32\x05\x00\x01a\x00\x00",
+    b"\x90\x00\x20\x00\xb0\x00\x62\x00\x50\x00\x70\x00\xe0\x05\x99\x99\x99\x99\x99",
+    publish("$SYS/x", b"", 4) + b"\x30\x02\x00\x09",
+]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+@PROTOCOLS
+def test_broker_when_it_talks_garbage_never_ends_the_daemon(uplink, ear, garbage, protocol):
+    with LyingBroker(Lies(after_subscribe=garbage)) as broker:
+        link = uplink(broker.port, protocol)
+        ear.next(BrokerUp)
+        broker.send(garbage)
+        broker.drop()
+        assert ear.next(BrokerDown).reason.isprintable()
+        assert link.is_alive()
+
+
+class Wired(Desk):
+    """A desk whose entries go out over the real uplink; its core hears what the uplink posts."""
+
+    def __init__(self, ear):
+        self.ear = ear
+        self.link = None
+        super().__init__()
+
+    def _do(self, effect):
+        if isinstance(effect, Publish) and self.link is not None:
+            self.link.publish(effect.entry)
+            return None
+        return super()._do(effect)
+
+    def hear(self, kind):
+        """Pass events on to the core up to one of a kind."""
+        while True:
+            event = self.ear.events.get(timeout=DEADLINE_S)
+            self.give(event)
+            if isinstance(event, kind):
+                return event
+
+    def uplink_view(self):
+        return self.core.snapshot(self.now_ms).uplink
+
+
+def lies_of(desk, puback, forged):
+    """A broker that acknowledges so and then tells the unit all of these."""
+    return Lies(
+        puback=puback, after_publish=lambda one: forged(desk) if one.topic != STATE_TOPIC else ()
+    )
+
+
+def replayed(desk):
+    """Receipts that were true once or elsewhere, and invented ones."""
+    first, last = desk.journal.entries[0], desk.journal.entries[-1]
+    epoch = desk.journal.restored.epoch
+    texts = [
+        receipt(epoch="00000000000000bb", upto=last.seq, hash_=last.hash),
+        receipt(epoch=epoch, upto=last.seq, hash_=HASH),
+        receipt(epoch=epoch, upto=last.seq + 1000, hash_=last.hash),
+        receipt(IMPOSTOR, epoch=epoch, upto=last.seq, hash_=last.hash),
+        receipt(source=Source("330102", "h01", "w04"), epoch=epoch, upto=1, hash_=first.hash),
+        *damaged(receipt(epoch=epoch, upto=first.seq, hash_=first.hash)),
+    ]
+    return [(RECEIPT_TOPIC, text.encode() if isinstance(text, str) else text) for text in texts]
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize(
+    ("puback", "forged"),
+    [
+        (0, lambda _desk: ()),
+        (NO_SUBSCRIBERS, lambda _desk: ()),
+        (NOT_AUTHORIZED, lambda _desk: ()),
+        (QUOTA_EXCEEDED, lambda _desk: ()),
+        (0, replayed),
+        (SILENT, replayed),
+    ],
+    ids=["drops", "nobody", "refuses", "full", "replays", "silent"],
+)
+@PROTOCOLS
+def test_entries_when_the_broker_lies_are_never_delivered(
+    uplink, ear, puback, forged, protocol, promise, scale
+):
+    desk = Wired(ear)
+    with LyingBroker(lies_of(desk, puback, forged)) as broker:
+        desk.link = uplink(broker.port, protocol)
+        desk.hear(BrokerUp)
+        for number in range(1, 5 * scale + 1):
+            desk.say("called", ticket=f"A{number}", ticketSerial=f"S{number}")
+            desk.say("completed", projectNo=f"P{number}", serviceNumber=1)
+            desk.press(number % 5 + 1)
+            desk.run(4_000)
+        for _ in range(2):
+            # What has no receipt is sent again, and still counts for nothing.
+            desk.run(11_000)
+            while broker.published.qsize() < 8:
+                desk.give(ear.events.get(timeout=DEADLINE_S))
+        count = len(desk.journal.entries)
+        awaited = ReceiptRefused if forged is replayed else Taken
+        for _ in range(8):
+            desk.hear(awaited)
+        while not ear.events.empty():
+            desk.give(ear.events.get())
+        view = desk.uplink_view()
+        assert (view.backlog, view.receipts_refused > 0) == (count, forged is replayed)
+        if puback in (NOT_AUTHORIZED, QUOTA_EXCEEDED) and protocol == 5:
+            assert "refuses entries" in view.trouble
+        promise("A4", "entries given to brokers that lie", count, view.delivered)
+
+
+@PROTOCOLS
+def test_entries_when_the_platform_receipts_them_are_delivered(uplink, ear, protocol):
+    def true_receipt(published):
+        if published.topic == STATE_TOPIC:
+            return
+        last = next(one for one in desk.journal.entries if one.text.encode() == published.payload)
+        epoch = desk.journal.restored.epoch
+        text = receipt(epoch=epoch, upto=last.seq, hash_=last.hash)
+        yield RECEIPT_TOPIC, text.encode()
+
+    desk = Wired(ear)
+    with LyingBroker(Lies(after_publish=true_receipt)) as broker:
+        desk.link = uplink(broker.port, protocol)
+        desk.hear(BrokerUp)
+        desk.say("called", ticket="A1")
+        desk.say("completed", projectNo="P1")
+        while desk.uplink_view().backlog:
+            desk.hear(ReceiptReceived)
+        assert desk.uplink_view().delivered == len(desk.journal.entries)
+
+
+# -- TLS
+
+# paho leaves the socket of a failed handshake to the garbage collector.
+FAILED_HANDSHAKE = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+
+
+def certificate(folder, name, *, days=(-1, 1), issuer=None):
+    """A certificate for 127.0.0.1 and its key as files; (paths, certificate, key)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    issuer_name, issuer_key = issuer or (subject, key)
+    address = x509.IPAddress(ipaddress.ip_address(LOOPBACK))
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer_name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + dt.timedelta(days=days[0]))
+        .not_valid_after(now + dt.timedelta(days=days[1]))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(issuer_key, hashes.SHA256())
+    )
+    pem = folder / f"{name}.pem"
+    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / f"{name}.key").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return pem, folder / f"{name}.key"
+
+
+def server_side(pem, key, client_ca=None):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, key)
+    if client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(client_ca)
+    return context
+
+
+@PROTOCOLS
+def test_tls_with_certificates_on_both_sides_carries_entries(tmp_path, uplink, ear, protocol):
+    ca, ca_key = certificate(tmp_path, "broker")
+    unit, unit_key = certificate(tmp_path, "w03")
+    with LyingBroker(tls=server_side(ca, ca_key, unit)) as broker:
+        link = uplink(broker.port, protocol, tls_ca=ca, tls_certificate=unit, tls_key=unit_key)
+        ear.next(BrokerUp)
+        for seq in range(1, 51):
+            link.publish(entry(seq))
+        assert [ear.next(Taken).seq for _ in range(50)] == list(range(1, 51))
+
+
+@FAILED_HANDSHAKE
+@pytest.mark.promise
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [((-9, -2), "certificate has expired"), ((2, 9), "certificate is not yet valid")],
+)
+def test_tls_when_the_clock_and_the_certificate_disagree_says_why(
+    tmp_path, uplink, ear, days, words, promise
+):
+    ca, key = certificate(tmp_path, "broker", days=days)
+    with LyingBroker(tls=server_side(ca, key)) as broker:
+        uplink(broker.port, tls_ca=ca)
+        said = ear.next(BrokerDown).reason
+    assert said.endswith(f"shows a certificate that is not good: {words}")
+    promise("D2", f"offline because the {words}", 1)
+
+
+@FAILED_HANDSHAKE
+def test_tls_when_another_authority_signed_says_why(tmp_path, uplink, ear):
+    theirs, key = certificate(tmp_path, "theirs")
+    ours, _ = certificate(tmp_path, "ours")
+    with LyingBroker(tls=server_side(theirs, key)) as broker:
+        uplink(broker.port, tls_ca=ours)
+        assert "not good: self-signed certificate" in ear.next(BrokerDown).reason
+
+
+@FAILED_HANDSHAKE
+def test_tls_when_the_broker_speaks_none_says_why(tmp_path, uplink, ear):
+    ca, _ = certificate(tmp_path, "broker")
+    with LyingBroker() as broker:
+        uplink(broker.port, tls_ca=ca, patience_s=0.2)
+        broker.drop()
+        assert "cannot be reached: " in ear.next(BrokerDown).reason
+
+
+@pytest.mark.parametrize("content", [None, b"", b"nonsense"])
+@pytest.mark.parametrize("which", ["tls_ca", "tls_key"])
+def test_tls_when_a_file_cannot_be_used_says_so(tmp_path, uplink, ear, content, which):
+    pem, key = certificate(tmp_path, "unit")
+    bad = tmp_path / "bad.pem"
+    if content is not None:
+        bad.write_bytes(content)
+    files = {"tls_ca": pem, "tls_certificate": pem, "tls_key": key} | {which: bad}
+    uplink(free_port(), **files)
+    assert "the TLS files of [uplink] cannot be used: " in ear.next(BrokerDown).reason
+
+
+# -- the inbox
+
+
+def test_inbox_when_flooded_keeps_what_cannot_be_said_again():
+    inbox = Inbox()
+    for seq in range(2 * LOSSY_LEN_MAX):
+        inbox.post(ReceiptRefused("no"))
+        inbox.post(ReceiptReceived(EPOCH, seq, HASH))
+        inbox.post(Asked(EPOCH, 1, 2))
+    inbox.post(Taken(1, ""))
+    inbox.post(BrokerDown("gone"))
+    events = inbox.take()
+    assert len(events) == LOSSY_LEN_MAX + 2
+    assert events[-2:] == [Taken(1, ""), BrokerDown("gone")]
+    assert inbox.lost_count == 5 * LOSSY_LEN_MAX
+    assert inbox.take() == []
+    inbox.waker.close()
+
+
+def test_waker_when_full_or_closed_still_wakes_nobody_up_in_error():
+    waker = Waker()
+    for _ in range(5_000):
+        waker.wake()
+    waker.drain()
+    waker.close()
+    waker.wake()
