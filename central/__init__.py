@@ -1,0 +1,1 @@
+"""The platform's end: subscribe, verify, store each entry once, sign a receipt."""
