@@ -1,0 +1,27 @@
+"""`python -m sim`: what can be shown and measured without hardware."""
+
+import argparse
+import sys
+from types import ModuleType
+
+from sim import bench
+from sim.demo import command as demo
+
+# A command is a module with NAME, HELP, configure(parser) and run(arguments) -> exit code.
+COMMANDS: tuple[ModuleType, ...] = (demo, bench)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m sim", description=__doc__)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = {command.NAME: command for command in COMMANDS}
+    for name, command in commands.items():
+        command.configure(subparsers.add_parser(name, help=command.HELP, description=command.HELP))
+    asked = parser.parse_args(arguments)
+    code: int = commands[asked.command].run(asked)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,259 @@
+"""`python -m sim bench`: speed and size, each beside a floor measured in the same run.
+
+A figure alone says as much about the machine as about us; the ratio says what proof costs.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from daemon.journal import Journal
+from protocol.central.entry import Draft, Stamp
+from protocol.central.signing import SigningKey
+from sim.brokers import Mosquitto
+from sim.demo import premises
+from sim.demo.hall import Hall
+from sim.demo.morning import Morning
+from sim.demo.report import latencies
+from sim.desk import RULES, Desk
+from sim.wire import Wire
+
+NAME = "bench"
+HELP = "speed and size, each beside a floor measured in the same run"
+
+PRESSES = 200
+COMMITS = 300
+IDLE_S = 5.0
+ANSWER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table; ours and floor in the same unit."""
+
+    promise: str
+    what: str
+    unit: str
+    ours: float
+    floor: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        return None if not self.floor else self.ours / self.floor
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object a figure")
+
+
+def run(asked: argparse.Namespace) -> int:
+    for measure in (commits, presses, process, core):
+        for figure in measure():
+            print(_json(figure) if asked.json else _line(figure), flush=True)
+    return 0
+
+
+def _line(figure: Figure) -> str:
+    floor = "" if figure.floor is None else f"floor {figure.floor:>10,.2f}"
+    ratio = "" if figure.ratio is None else f"ratio {figure.ratio:6.2f}"
+    return (
+        f"{figure.promise:4} {figure.what:44} {figure.ours:>10,.2f} {figure.unit:6} "
+        f"{floor:17} {ratio}"
+    ).rstrip()
+
+
+def _json(figure: Figure) -> str:
+    names = ("promise", "what", "unit", "ours", "floor", "ratio")
+    return json.dumps({name: getattr(figure, name) for name in names})
+
+
+def _percentiles(values: list[float]) -> tuple[float, float]:
+    """p50 and p99."""
+    ordered = sorted(values)
+    return statistics.median(ordered), ordered[int(len(ordered) * 0.99)]
+
+
+def _timed_ms(count: int, once: Callable[[int], object]) -> list[float]:
+    times = []
+    for index in range(count):
+        started = time.perf_counter()
+        once(index)
+        times.append((time.perf_counter() - started) * 1000)
+    return times
+
+
+# -- what is measured
+
+
+def commits() -> Iterator[Figure]:
+    """One synced transaction: a signed, chained rating with its state against a bare row."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        floor = sqlite3.connect(directory / "floor.db", isolation_level=None)
+        floor.execute("pragma journal_mode = wal")
+        floor.execute("pragma synchronous = full")
+        floor.execute("create table entry (seq integer primary key, body text) strict")
+        body = "x" * 1000
+        floor_ms = _timed_ms(
+            COMMITS, lambda _: floor.execute("insert into entry (body) values (?)", (body,))
+        )
+        floor.close()
+        data = _rating_data()
+        stamp = Stamp("bench", 1, None, False, None)
+        written = _written_len()
+        with Journal(
+            directory / "journal.db", premises.SOURCE, SigningKey.from_seed(bytes(32))
+        ) as journal:
+            ours_ms = _timed_ms(
+                COMMITS,
+                lambda index: journal.commit(
+                    (Draft(index + 1, "rating", "bench", data, stamp),),
+                    {"pad": json.dumps({"boot_id": 1, "seq": index}), "window": "x" * 600},
+                ),
+            )
+        written = _written_len() - written
+    for label, ours, least in zip(
+        ("p50", "p99"), _percentiles(ours_ms), _percentiles(floor_ms), strict=True
+    ):
+        yield Figure("", f"one signed entry on disk, {label}", "ms", ours, least)
+    yield Figure("C4", "written for one entry, file system", "KiB", written / COMMITS / 1024, None)
+
+
+def presses() -> Iterator[Figure]:
+    """Press to ack and to the platform, through the real processes, against the least agent."""
+    rules = premises.Rules(correction_s=0.0, not_public_hold_s=0.0)
+    with Hall(rules) as hall:
+        morning = Morning(hall)
+        for _ in range(PRESSES // 5):
+            morning.each_level_once(calm=True)
+        morning.deliver()
+        acked_ms, shown_ms = latencies(morning, hall.arrivals)
+    floor_ms = _floor_presses()
+    for label, ours, least in zip(
+        ("p50", "p99"), _percentiles(acked_ms), _percentiles(floor_ms), strict=True
+    ):
+        yield Figure("G1", f"press on disk and acked, {label}", "ms", ours, least)
+    for label, ours in zip(("p50", "p99"), _percentiles(shown_ms), strict=True):
+        yield Figure("G1", f"press at the platform, {label}", "ms", ours, None)
+
+
+def process() -> Iterator[Figure]:
+    """The daemon as a process: start, memory, idle load; the floor is a bare interpreter."""
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    bare_s = time.perf_counter() - started
+    with Hall(premises.Rules()) as hall:
+        hall.unit.stop()
+        started = time.perf_counter()
+        hall.unit.start()
+        if not hall.wait(hall.is_serving, ANSWER_S):
+            raise RuntimeError("the daemon did not serve again")
+        serving_s = time.perf_counter() - started
+        pid = hall.unit.pid
+        before, switches = _cpu_s(pid), _switches(pid)
+        time.sleep(IDLE_S)
+        cpu, woken = _cpu_s(pid) - before, _switches(pid) - switches
+        rss_mib = _status_kib(pid, "VmRSS") / 1024
+    yield Figure("G3", "start until the pad is heard", "s", serving_s, bare_s)
+    yield Figure("G3", "resident memory", "MiB", rss_mib, None)
+    yield Figure("G3", "idle, of one core", "%", cpu / IDLE_S * 100, None)
+    yield Figure("G3", "idle, wake-ups a second", "/s", woken / IDLE_S, None)
+
+
+def core() -> Iterator[Figure]:
+    """Simulated window-hours a minute: the real core, link, dialect and signatures in memory."""
+    desk = Desk(replace(RULES, correction_ms=1000))
+    started, begun_ms = time.perf_counter(), desk.now_ms
+    for number in range(300):
+        desk.say("called", ticket=f"A{number:03}", ticketSerial=f"bench-{number}")
+        desk.run(240_000)
+        desk.say("completed", projectNo=f"P{number}", serviceNumber=1)
+        desk.press(number % 5 + 1)
+        desk.run(2000)
+    hours = (desk.now_ms - begun_ms) / 3_600_000
+    minutes = (time.perf_counter() - started) / 60
+    yield Figure("G5", "simulated window-hours a minute, one core", "h/min", hours / minutes, None)
+
+
+# -- how
+
+
+def _rating_data() -> dict[str, object]:
+    desk = Desk()
+    desk.say("called", ticket="A001")
+    desk.say("completed", projectNo="P1", serviceNumber=1)
+    desk.press(2)
+    desk.run(RULES.correction_ms)
+    data = dict(desk.ratings[0])
+    del data["stamp"]
+    return data
+
+
+def _floor_presses() -> list[float]:
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        broker = Mosquitto()
+        broker.start()
+        stack.callback(broker.stop)
+        wire = stack.enter_context(Wire(directory / "port"))
+        agent = subprocess.Popen(
+            [sys.executable, "-m", "sim.floor", str(wire.path), str(directory / "floor.db"),
+             str(broker.port)]
+        )  # fmt: skip
+        stack.callback(agent.wait)
+        stack.callback(agent.kill)
+        _answer(wire, b"ready\n")
+
+        def once(index: int) -> None:
+            line = b"press %d\n" % index
+            wire.write(line)
+            _answer(wire, line)
+
+        return _timed_ms(PRESSES, once)
+
+
+def _answer(wire: Wire, wanted: bytes) -> None:
+    heard, until = b"", time.monotonic() + ANSWER_S
+    while not heard.endswith(wanted):
+        if time.monotonic() > until:
+            raise RuntimeError("the least agent does not answer")
+        wire.wait(0.05)
+        heard += wire.read()
+
+
+def _written_len() -> int:
+    fields = dict(
+        line.split(": ") for line in Path("/proc/self/io").read_text().splitlines()
+    )  # fmt: skip
+    return int(fields["write_bytes"])
+
+
+def _status_kib(pid: int | None, name: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1])
+    raise KeyError(name)
+
+
+def _cpu_s(pid: int | None) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _switches(pid: int | None) -> int:
+    return sum(
+        int(line.split()[1])
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for line in (task / "status").read_text().splitlines()
+        if line.startswith("voluntary_ctxt_switches")
+    )

@@ -1,0 +1,1 @@
+"""The demo: a window, its clerk and the platform on one page, and a morning by script."""
