@@ -1,0 +1,116 @@
+"""Structure that matters is a test: who imports whom, what is pure, who owns the names."""
+
+import ast
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("protocol", "device", "daemon", "central", "provisioning", "sim")
+# Folder: what of ours it may import (beside itself).
+MAY_IMPORT = {
+    "protocol": set(),
+    "device": {"protocol.pad"},
+    "daemon": {"protocol"},
+    "central": {"protocol"},
+    "provisioning": {"protocol", "device"},
+    "sim": {"protocol", "device", "daemon", "central", "provisioning"},
+}
+# Where each third-party package is imported: once, or once on each side of the contract.
+IMPORTED_IN = {
+    "PIL": {"daemon/panel.py"},
+    "amqtt": {"sim/brokers.py"},
+    "cryptography": {"protocol/central/signing.py"},
+    "jsonschema_rs": {"protocol/central/schema.py"},
+    "luma": {"daemon/panel.py"},
+    "machine": {"device/board.py"},
+    "paho": {"daemon/connection.py", "central/broker.py", "sim/floor.py"},
+    "rfc8785": {"protocol/central/canonical.py"},
+    "serial": {"daemon/ports.py"},
+    "sqlite_utils": {"daemon/migrations.py"},
+}
+PURE = (
+    "protocol/pad/*.py",
+    "protocol/central/*.py",
+    "device/debounce.py",
+    "device/lamps.py",
+    "device/pad.py",
+    *(
+        f"daemon/{name}.py"
+        for name in (
+            "append_only", "cases", "core", "effects", "events", "facts", "ledger", "outbox",
+            "pad_link", "privacy", "prompts", "recent", "screens", "signal_line", "signals",
+            "snapshot", "table", "tally", "timekeeper", "dialects/*",
+        )
+    ),
+    *(f"central/{name}.py" for name in ("asks", "ingest", "journal", "judge")),
+)  # fmt: skip
+IMPURE_MODULES = {
+    "asyncio", "http", "logging", "multiprocessing", "os", "random", "secrets", "select",
+    "selectors", "socket", "sqlite3", "subprocess", "threading", "time", "urllib",
+}  # fmt: skip
+# Key files are read and written where the key's form is known.
+IMPURE_ALLOWED = {("protocol/central/signing.py", "os")}
+
+
+def files(*patterns: str) -> list[Path]:
+    return [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+
+
+def imports(path: Path) -> set[str]:
+    """Every module the file imports, with its dots."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_imports_only_what_it_may(package: str) -> None:
+    for path in files(f"{package}/**/*.py"):
+        for module in imports(path):
+            top = module.partition(".")[0]
+            if top in PACKAGES and top != package:
+                assert any(
+                    module == allowed or module.startswith(f"{allowed}.")
+                    for allowed in MAY_IMPORT[package]
+                ), f"{path.relative_to(ROOT)} imports {module}"
+
+
+@pytest.mark.parametrize("module", sorted(IMPORTED_IN))
+def test_third_party_package_is_imported_in_one_place(module: str) -> None:
+    users = {
+        str(path.relative_to(ROOT))
+        for path in files(*(f"{package}/**/*.py" for package in PACKAGES))
+        if any(name.partition(".")[0] == module for name in imports(path))
+    }
+    assert users == IMPORTED_IN[module]
+
+
+def test_pure_files_import_nothing_that_acts() -> None:
+    for path in files(*PURE):
+        name = str(path.relative_to(ROOT))
+        used = {module.partition(".")[0] for module in imports(path)} & IMPURE_MODULES
+        assert not {one for one in used if (name, one) not in IMPURE_ALLOWED}, name
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_import_name_is_ours_alone(package: str) -> None:
+    owners = set(packages_distributions().get(package, ["haochaping"]))
+    assert owners == {"haochaping"}, f"another distribution shadows {package}: {owners}"
+
+
+def test_no_module_is_named_like_a_standard_one() -> None:
+    for path in files(*(f"{package}/**/*.py" for package in PACKAGES)):
+        assert path.stem not in sys.stdlib_module_names, path
+
+
+def test_tests_are_flat_and_no_package() -> None:
+    assert not files("tests/**/__init__.py")
+    assert all(path.parent == ROOT / "tests" for path in files("tests/**/test_*.py"))
