@@ -48,6 +48,8 @@ from protocol.pad import messages
 
 # How long the screen thanks; the pad's own thanks lasts as long.
 THANKS_MS = 3000
+# A disk that does not take the stopped entry holds the process no longer than this.
+STOP_WAIT_MS = 3000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +93,14 @@ class Core:
         self._signal = SignalLine(dialect)
         self._thanks_until_ms = 0
         self._heard: int | None = None
-        self._stopping = False
+        self._stop_by_ms: int | None = None
         self._boot(now_ms, restored)
 
     # -- the two calls
 
     def step(self, now_ms: int, event: Event) -> tuple[Effect, ...]:
         """Take one event; the effects are to be executed in order."""
-        if self._stopping:
+        if self._stop_by_ms is not None:
             # The stopped entry is the last one: what is not acked now the pad keeps.
             if isinstance(event, Committed | CommitFailed):
                 self._HANDLERS[type(event)](self, now_ms, event)
@@ -120,6 +122,7 @@ class Core:
             self._outbox.wake_at_ms(),
             self._pad.wake_at_ms(),
             self._thanks_until_ms or None,
+            self._stop_by_ms,
         )
         return min((at for at in times if at is not None), default=None)
 
@@ -135,7 +138,7 @@ class Core:
         if data:
             effects.append(SendToPad(data))
         effects += self._outbox.poll(now_ms)
-        if self._stopping and self._ledger.settled:
+        if self._stop_by_ms is not None and (self._ledger.settled or now_ms >= self._stop_by_ms):
             effects.append(Stop())
         return tuple(effects)
 
@@ -240,7 +243,7 @@ class Core:
             self._ledger.write("clock", "clock", anchor, self._time.stamp(now_ms))
 
     def _stop(self, now_ms: int, event: StopRequested) -> None:
-        self._stopping = True
+        self._stop_by_ms = now_ms + STOP_WAIT_MS
         data = {"reason": event.reason}
         self._ledger.write("stopped", "unit", data, self._time.stamp(now_ms))
 

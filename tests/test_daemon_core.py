@@ -45,6 +45,17 @@ def test_stop_is_written_before_the_process_may_end() -> None:
     assert desk.entries("stopped")[0].data["reason"] == "SIGTERM"
 
 
+def test_stop_on_a_disk_that_takes_nothing_is_not_held_up() -> None:
+    desk = Desk()
+    desk.journal.fail = "the disk is full"
+    desk.give(StopRequested("SIGTERM"))
+    desk.run(2900)
+    assert not desk.stopped
+    desk.run(200)
+    assert desk.stopped
+    assert desk.entries("stopped") == []
+
+
 def test_stopped_is_the_last_entry_whatever_still_comes() -> None:
     desk = Desk()
     desk.say("called", ticket="A001")
