@@ -20,6 +20,8 @@ from protocol.central.signing import SigningKey, to_base64url
 from sim.journals import Writer, journal, key
 
 SEEDS = range(8)
+# Of a journal that is none of the attacked ones, however many a campaign attacks.
+OTHER_SEED = 1 << 40
 Promise = Callable[..., None]
 COUNT = 14
 SOURCE = Source("330102", "h01", "w03")
@@ -224,15 +226,15 @@ def insert_rubbish(given: Case) -> list[str]:
 
 @attack("unknown_key")
 def insert_invented(given: Case) -> list[str]:
-    invented = Writer(SOURCE, FORGER, 99)
-    invented.head = branch(given, 99).head
+    invented = Writer(SOURCE, FORGER, OTHER_SEED)
+    invented.head = branch(given, OTHER_SEED).head
     return [*given.texts[: given.at], invented.write("rating"), *given.texts[given.at :]]
 
 
 @attack("bad_signature")
 def insert_invented_under_the_units_name(given: Case) -> list[str]:
-    invented = Writer(SOURCE, FORGER, 99)
-    invented.head = branch(given, 99).head
+    invented = Writer(SOURCE, FORGER, OTHER_SEED)
+    invented.head = branch(given, OTHER_SEED).head
     text = signed_again(invented.write("rating"), FORGER, kid=UNIT.kid)
     return [*given.texts[: given.at], text, *given.texts[given.at :]]
 
@@ -249,13 +251,13 @@ def sign_again_keeping_the_name(given: Case) -> list[str]:
 
 @attack("wrong_source")
 def insert_another_units_entry(given: Case) -> list[str]:
-    other = Writer(Source("330102", "h01", "w04"), UNIT, 99)
+    other = Writer(Source("330102", "h01", "w04"), UNIT, OTHER_SEED)
     return [*given.texts[: given.at], other.write("boot"), *given.texts[given.at :]]
 
 
 @attack("wrong_source")
 def replace_by_another_units_journal(given: Case) -> list[str]:
-    return journal(Writer(Source("330102", "h01", "w04"), UNIT, 99), COUNT)
+    return journal(Writer(Source("330102", "h01", "w04"), UNIT, OTHER_SEED), COUNT)
 
 
 @attack("bad_signature")
@@ -292,22 +294,25 @@ def cut_one_short(given: Case) -> list[str]:
 
 @attack("fork")
 def fork(given: Case) -> list[str]:
-    return [*given.texts, branch(given, 99).write("rating")]
+    return [*given.texts, branch(given, OTHER_SEED).write("rating")]
 
 
 @attack("fork")
 def clone_the_card(given: Case) -> list[str]:
-    return [*given.texts, *journal(branch(given, 99), COUNT)]
+    return [*given.texts, *journal(branch(given, OTHER_SEED), COUNT)]
 
 
 @attack("fork", "rollback")
 def restore_an_old_card(given: Case) -> list[str]:
-    return [*given.texts[: given.at], *journal(branch(given, 99), given.random.randrange(1, COUNT))]
+    return [
+        *given.texts[: given.at],
+        *journal(branch(given, OTHER_SEED), given.random.randrange(1, COUNT)),
+    ]
 
 
 @attack("fork", "rollback")
 def rewrite_the_rest(given: Case) -> list[str]:
-    copy = branch(given, 99)
+    copy = branch(given, OTHER_SEED)
     return [*given.texts[: given.at], *journal(copy, COUNT - given.at)]
 
 
@@ -325,14 +330,14 @@ def delete_and_chain_again(given: Case) -> list[str]:
 
 @attack("broken_chain")
 def write_without_the_one_before(given: Case) -> list[str]:
-    copy = branch(given, 99)
+    copy = branch(given, OTHER_SEED)
     copy.head = Head(copy.head.epoch, given.head.seq, GENESIS)
     return [*given.texts, copy.write("rating")]
 
 
 @attack("broken_chain")
 def begin_an_epoch_after_something(given: Case) -> list[str]:
-    copy = Writer(SOURCE, UNIT, 99)
+    copy = Writer(SOURCE, UNIT, OTHER_SEED)
     copy.head = Head(copy.head.epoch, 0, given.head.hash)
     return [*given.texts, copy.write("boot", reason="new_epoch")]
 
@@ -345,12 +350,12 @@ def leave_a_number_out(given: Case) -> list[str]:
 
 @attack("rollback")
 def hide_the_tail_in_a_new_epoch(given: Case) -> list[str]:
-    return [*given.texts, given.writer.begin_epoch(previous=branch(given, 99).head)]
+    return [*given.texts, given.writer.begin_epoch(previous=branch(given, OTHER_SEED).head)]
 
 
 @attack("rollback")
 def begin_anew_without_a_word(given: Case) -> list[str]:
-    return [*given.texts, *journal(Writer(SOURCE, UNIT, 99), 3)]
+    return [*given.texts, *journal(Writer(SOURCE, UNIT, OTHER_SEED), 3)]
 
 
 @attack("fork")
@@ -372,13 +377,13 @@ def lose_a_whole_epoch(given: Case) -> list[str]:
 
 @attack("rollback")
 def begin_two_epochs_after_one(given: Case) -> list[str]:
-    second = Writer(SOURCE, UNIT, 99)
+    second = Writer(SOURCE, UNIT, OTHER_SEED)
     return [*given.texts, given.writer.begin_epoch(), second.begin_epoch(previous=given.head)]
 
 
 @attack("rollback")
 def go_on_with_an_old_epoch(given: Case) -> list[str]:
-    old = Writer(SOURCE, UNIT, 99)
+    old = Writer(SOURCE, UNIT, OTHER_SEED)
     old.head = given.head
     return [*given.texts, given.writer.begin_epoch(), old.write("rating")]
 
