@@ -1,6 +1,7 @@
 """Structure that matters is a test: who imports whom, what is pure, who owns the names."""
 
 import ast
+import re
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -114,3 +115,22 @@ def test_no_module_is_named_like_a_standard_one() -> None:
 def test_tests_are_flat_and_no_package() -> None:
     assert not files("tests/**/__init__.py")
     assert all(path.parent == ROOT / "tests" for path in files("tests/**/test_*.py"))
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/pad.md", "docs/platform.md"]
+)
+def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / page).read_text("utf-8"))
+    inside = [link for link in links if "://" not in link]
+    assert all((ROOT / page).parent.joinpath(link).exists() for link in inside), inside
+
+
+def test_readme_names_every_folder_and_every_command_of_run() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    run = (ROOT / "run").read_text("utf-8")
+    for command in ("demo", "test", "check", "bench", "campaign"):
+        assert f"./run {command}" in readme
+        assert re.search(rf"^({command}|bench \| campaign)\)", run, re.M)
+    for package in PACKAGES:
+        assert f"[{package}" in readme
