@@ -26,15 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
-        config = load(options.config)
-        match options.command:
-            case "run":
-                Centre(config, sys.stdout if options.print else None).run()
-                return 0
-            case "verify":
-                return _verify(config)
-            case _:
-                return _entries(config)
+        code = _run(options)
+        # Here, not at the interpreter's end, where a reader that left is a traceback.
+        sys.stdout.flush()
+        return code
     except (CentralError, ContractError) as error:
         print(f"central: {error}", file=sys.stderr)
         return EXIT_TROUBLE
@@ -43,6 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print("central: nobody reads the output any more", file=sys.stderr)
         return EXIT_TROUBLE
+
+
+def _run(options: argparse.Namespace) -> int:
+    config = load(options.config)
+    match options.command:
+        case "run":
+            Centre(config, sys.stdout if options.print else None).run()
+            return 0
+        case "verify":
+            return _verify(config)
+        case _:
+            return _entries(config)
 
 
 def _verify(config: Config) -> int:

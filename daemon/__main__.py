@@ -42,14 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code. Trouble is one sentence and 2."""
     asked = _parser().parse_args(arguments)
     try:
-        settings = config.load(asked.config)
-        if asked.command == "status":
-            return _status(settings)
-        if asked.command == "export":
-            return _export(settings, asked.first)
-        if asked.check:
-            return _check(settings)
-        return _serve(settings)
+        code = _run(asked)
+        # Here, not at the interpreter's end, where a reader that left is a traceback.
+        sys.stdout.flush()
+        return code
     except DaemonError as error:
         print(error, file=sys.stderr)
         return EXIT_TROUBLE
@@ -57,6 +53,17 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader of an export has enough; nothing more may be written at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_TROUBLE
+
+
+def _run(asked: argparse.Namespace) -> int:
+    settings = config.load(asked.config)
+    if asked.command == "status":
+        return _status(settings)
+    if asked.command == "export":
+        return _export(settings, asked.first)
+    if asked.check:
+        return _check(settings)
+    return _serve(settings)
 
 
 def _parser() -> argparse.ArgumentParser:
