@@ -111,19 +111,21 @@ class Core:
             self._pad_facts(now_ms, facts)
         # A correction window of 0 is over at once: the press and its record share one commit.
         self._cases.wake(now_ms)
+        if now_ms >= self._thanks_until_ms:
+            self._thanks_until_ms = 0
         self._turn_day(now_ms)
         return self._effects(now_ms)
 
     def wake_at_ms(self) -> int | None:
-        """When `step` wants a Woken at the latest."""
-        times = (
-            self._cases.wake_at_ms(),
-            self._ledger.wake_at_ms(),
-            self._outbox.wake_at_ms(),
-            self._pad.wake_at_ms(),
-            self._thanks_until_ms or None,
-            self._stop_by_ms,
-        )
+        """When `step` wants a Woken at the latest; after a step that is never in the past."""
+        times: tuple[int | None, ...] = (self._ledger.wake_at_ms(), self._stop_by_ms)
+        if self._stop_by_ms is None:
+            times += (
+                self._cases.wake_at_ms(),
+                self._outbox.wake_at_ms(),
+                self._pad.wake_at_ms(),
+                self._thanks_until_ms or None,
+            )
         return min((at for at in times if at is not None), default=None)
 
     def _effects(self, now_ms: int) -> tuple[Effect, ...]:
@@ -302,7 +304,6 @@ class Core:
             return Face(messages.PLEASE_RATE, prompt.number, prompt.deadline_ms)
         if now_ms < self._thanks_until_ms:
             return Face(messages.THANKS)
-        self._thanks_until_ms = 0
         if self._cases.suspended or self._ledger.failure is not None:
             return Face(messages.PAUSED)
         return Face(messages.IDLE)

@@ -102,6 +102,10 @@ class Desk:
                 if answer is not None:
                     events.append(answer)
 
+        wake_at_ms = self.core.wake_at_ms()
+        spins = wake_at_ms is not None and wake_at_ms <= self.now_ms
+        assert self.stopped or not spins, "the loop would spin"
+
     def _do(self, effect: Effect) -> Event | None:
         if isinstance(effect, Commit):
             try:

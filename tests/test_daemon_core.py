@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import settings
@@ -54,6 +55,31 @@ def test_stop_on_a_disk_that_takes_nothing_is_not_held_up() -> None:
     desk.run(200)
     assert desk.stopped
     assert desk.entries("stopped") == []
+
+
+def test_thanks_that_end_while_the_next_record_waits_for_the_disk_keep_nobody_busy() -> None:
+    desk = Desk(replace(RULES, correction_ms=0, not_public_hold_ms=0))
+    desk.say("called", ticket="A001")
+    desk.say("completed", projectNo="P1")
+    desk.press(1)
+    desk.say("completed", projectNo="P2")
+    desk.journal.fail = "the disk is full"
+    desk.press(2)
+    desk.run(5000)
+    desk.journal.fail = None
+    desk.run(1500)
+    assert [rating["outcome"] for rating in desk.ratings] == ["rated", "rated"]
+
+
+def test_stop_with_a_prompt_open_waits_for_the_disk_alone() -> None:
+    desk = Desk()
+    desk.say("called", ticket="A001")
+    desk.say("completed", projectNo="P1")
+    desk.run(RULES.prompt_ms - 500)
+    desk.journal.fail = "the disk is full"
+    desk.give(StopRequested("SIGTERM"))
+    desk.run(2900)
+    assert not desk.stopped
 
 
 def test_stopped_is_the_last_entry_whatever_still_comes() -> None:
