@@ -14,7 +14,8 @@ from daemon import database
 from daemon.database import CHECKPOINT_PAGES, sentence
 from daemon.errors import StoreFailed, StoreUnusable
 from daemon.events import Restored, Sealed
-from protocol.central.entry import GENESIS, BadEntry, Draft, Source, digest, read, seal
+from daemon.sealing import sealed
+from protocol.central.entry import GENESIS, BadEntry, Draft, Source, read
 from protocol.central.signing import SigningKey
 
 EPOCH = re.compile("[0-9a-f]{16}")
@@ -61,12 +62,12 @@ class Journal:
         What failed is not there, or was all there but for its sync; it is to be asked for again
         before anything else, and the same drafts give the same entries.
         """
-        sealed = self._seal(drafts)
+        entries = self._seal(drafts)
         try:
             self._db.execute("begin immediate")
             self._db.executemany(
                 "insert into entry (seq, kind, hash, body) values (?, ?, ?, ?)",
-                [(entry.seq, entry.kind, entry.hash, entry.text) for entry in sealed],
+                [(entry.seq, entry.kind, entry.hash, entry.text) for entry in entries],
             )
             self._db.executemany(
                 "insert into state (name, value) values (?, ?) "
@@ -80,9 +81,9 @@ class Journal:
                 with suppress(sqlite3.Error):
                     self._db.execute("rollback")
             raise StoreFailed(sentence(self._path, error)) from error
-        if sealed:
-            self._seq, self._hash = sealed[-1].seq, sealed[-1].hash
-        return sealed
+        if entries:
+            self._seq, self._hash = entries[-1].seq, entries[-1].hash
+        return entries
 
     def read(self, first: int, limit: int) -> tuple[Sealed, ...]:
         """At most `limit` entries from seq `first` on, in order. Raises StoreFailed."""
@@ -99,19 +100,15 @@ class Journal:
         return tuple(Sealed(*row) for row in rows)
 
     def _seal(self, drafts: tuple[Draft, ...]) -> tuple[Sealed, ...]:
-        prevhash, sealed = self._hash, []
-        for seq, draft in enumerate(drafts, self._seq + 1):
-            assert draft.seq == seq, f"draft {draft.seq} where the journal wants {seq}"
-            text = seal(
-                draft,
+        return tuple(
+            sealed(
+                drafts,
+                after=(self._seq, self._hash),
                 epoch=self.restored.epoch,
                 source=self._source,
-                prevhash=prevhash,
                 key=self._key,
             )
-            prevhash = digest(text)
-            sealed.append(Sealed(seq, draft.kind, prevhash, text))
-        return tuple(sealed)
+        )
 
     # -- start
 

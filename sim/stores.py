@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from daemon.errors import StoreFailed
 from daemon.events import Restored, Sealed
-from protocol.central.entry import GENESIS, Draft, Source, digest, seal
+from daemon.sealing import sealed
+from protocol.central.entry import GENESIS, Draft, Source
 from protocol.central.signing import SigningKey
 
 
@@ -37,18 +38,19 @@ class MemoryJournal:
     def commit(self, drafts: tuple[Draft, ...], state: Mapping[str, str]) -> tuple[Sealed, ...]:
         if self.fail is not None:
             raise StoreFailed(self.fail)
-        prevhash = self._entries[-1].hash if self._entries else GENESIS
-        sealed = []
-        for seq, draft in enumerate(drafts, len(self._entries) + 1):
-            assert draft.seq == seq, f"draft {draft.seq} where the journal wants {seq}"
-            text = seal(
-                draft, epoch=self._epoch, source=self._source, prevhash=prevhash, key=self._key
+        last = self.restored
+        entries = tuple(
+            sealed(
+                drafts,
+                after=(last.last_seq, last.last_hash),
+                epoch=self._epoch,
+                source=self._source,
+                key=self._key,
             )
-            prevhash = digest(text)
-            sealed.append(Sealed(seq, draft.kind, prevhash, text))
-        self._entries += sealed
+        )
+        self._entries += entries
         self._state.update(state)
-        return tuple(sealed)
+        return entries
 
     def read(self, first: int, limit: int) -> tuple[Sealed, ...]:
         start = max(first, 1) - 1

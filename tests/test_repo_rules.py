@@ -42,8 +42,8 @@ PURE = (
         f"daemon/{name}.py"
         for name in (
             "append_only", "cases", "core", "effects", "events", "facts", "ledger", "outbox",
-            "pad_link", "privacy", "prompts", "recent", "screens", "signal_line", "signals",
-            "snapshot", "table", "tally", "timekeeper", "dialects/*",
+            "pad_link", "privacy", "prompts", "recent", "screens", "sealing", "signal_line",
+            "signals", "snapshot", "table", "tally", "timekeeper", "dialects/*",
         )
     ),
     *(f"central/{name}.py" for name in ("asks", "ingest", "journal", "judge")),
