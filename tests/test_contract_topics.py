@@ -25,8 +25,8 @@ def test_filters_when_a_topic_is_split_then_fit_level_by_level() -> None:
         levels = zip(wanted.split("/"), topic.split("/"), strict=True)
         return all(level in ("+", other) for level, other in levels)
 
-    assert fits(topics.EVERY_UP, topics.up(SOURCE, "rating"))
-    assert not fits(topics.EVERY_UP, topics.down(SOURCE, topics.RECEIPT))
+    assert fits(topics.every_up(topics.EVERY_AREA), topics.up(SOURCE, "rating"))
+    assert not fits(topics.every_up(topics.EVERY_AREA), topics.down(SOURCE, topics.RECEIPT))
     assert fits(topics.every_down(SOURCE), topics.down(SOURCE, topics.ASK))
 
 

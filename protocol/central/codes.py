@@ -40,6 +40,15 @@ def norms(satisfaction: int) -> tuple[Norm, ...]:
 
 
 @cache
+def norm(code: str) -> Norm | None:
+    """One reason of the list, in use or not; None for a code it does not hold."""
+    for row in _table("norm_list")["reasons"]:
+        if row["normCode"] == code:
+            return Norm(code, row["normName"], row["satisfaction"], row["basic"])
+    return None
+
+
+@cache
 def retired_norm_codes() -> frozenset[str]:
     """Codes of earlier lists: still readable, never offered."""
     return frozenset(_table("norm_list")["retiredCodes"])
@@ -53,6 +62,21 @@ def profile_names() -> tuple[str, ...]:
 def profile(name: str) -> dict[str, Any]:
     """One platform's codes; KeyError for an unknown name."""
     return dict(_table("code_tables")["profiles"][name])
+
+
+def fields(profile: str, message: str) -> dict[str, str | None]:
+    """What a platform demands in its `service` or `rating` message, in the order of the tables.
+
+    None: the counter knows it. A sentence: it does not, and where it comes from.
+    """
+    tables = _table("code_tables")
+    groups = tables["profiles"][profile].get("messages", tables["messages"])[message]
+    return {name: tables["toJoin"].get(group) for group, names in groups.items() for name in names}
+
+
+def setting(name: str) -> Any:
+    """What all platforms share: taskCodeLength, taskHandleItemLength, evalDetailSeparator …"""
+    return _table("code_tables")[name]
 
 
 def code(table: str, name: str) -> str:

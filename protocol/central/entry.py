@@ -9,10 +9,18 @@ member `signature`; the next entry's `prevhash` is the SHA-256 of the whole text
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Self
 
-from protocol.central.canonical import INT_MAX, BadJson, ContractError, canonical, parse
+from protocol.central.canonical import (
+    INT_MAX,
+    BadJson,
+    ContractError,
+    NotCanonical,
+    canonical,
+    parse_canonical,
+)
 from protocol.central.signing import (
     ALG,
     KID_LEN,
@@ -49,7 +57,7 @@ _TYPE = re.compile(r"hcp\.([a-z]+)\.v1")
 _SOURCE = re.compile(
     r"/([0-9A-Za-z][\w.-]{0,31})/([0-9A-Za-z][\w.-]{0,31})/([0-9A-Za-z][\w.-]{0,31})", re.A
 )
-_EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_DAY = date(1970, 1, 1)
 _FIXED = {"specversion": "1.0", "datacontenttype": "application/json", "alg": ALG}
 _CLOUD = {"specversion", "id", "source", "type", "subject", "datacontenttype", "dataschema"}
 _OURS = {"sequence", "epoch", "prevhash", "kid", "alg", "signature", "data"}
@@ -155,8 +163,11 @@ def digest(text: str) -> str:
 
 def utc_text(utc_ms: int) -> str:
     """Return RFC 3339 UTC with milliseconds."""
-    moment = _EPOCH_START + timedelta(milliseconds=utc_ms)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    day, ms = divmod(utc_ms, 86_400_000)
+    seconds, ms = divmod(ms, 1000)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{_date(day)}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z"
 
 
 def seal(draft: Draft, *, epoch: str, source: Source, prevhash: str, key: SigningKey) -> str:
@@ -193,16 +204,14 @@ def read(text: str | bytes) -> Entry:
     if len(text) > TEXT_LEN_MAX:
         raise BadEntry(f"longer than {TEXT_LEN_MAX}")
     try:
-        value = parse(text)
-        text = text if isinstance(text, str) else text.decode()
-        written = canonical(value).decode()
+        value = parse_canonical(text)
+    except NotCanonical as error:
+        raise BadEntry(str(error), "not_canonical") from error
     except BadJson as error:
         raise BadEntry(str(error)) from error
     if not isinstance(value, dict):
         raise BadEntry("not a JSON object")
-    if text != written:
-        raise BadEntry("not in canonical form", "not_canonical")
-    return _view(text, value)
+    return _view(text if isinstance(text, str) else text.decode(), value)
 
 
 def _view(text: str, value: dict[str, Any]) -> Entry:
@@ -248,7 +257,7 @@ def _check_members(value: dict[str, Any]) -> None:
         raise BadEntry(f"missing or unknown members: {wrong}")
     if not isinstance(value["data"], dict):
         raise BadEntry("data is not an object")
-    if any(type(item) is not str for name, item in value.items() if name != "data"):
+    if {type(item) for name, item in value.items() if name != "data"} != {str}:
         raise BadEntry("a member beside data is not a text")
     for name, fixed in _FIXED.items():
         if value[name] != fixed:
@@ -283,6 +292,11 @@ def _read_stamp(value: Any) -> Stamp:
     if not good:
         raise BadEntry("data.stamp has a value out of range")
     return stamp
+
+
+@lru_cache(maxsize=64)  # what arrives now is of a few days, and datetime takes 15 µs
+def _date(day: int) -> str:
+    return (_FIRST_DAY + timedelta(days=day)).isoformat()
 
 
 def _is_count(value: Any) -> bool:

@@ -13,7 +13,8 @@ from jsonschema_rs import Draft202012Validator, Registry, ValidationError
 
 from protocol.central.entry import KINDS
 
-NAMES = ("entry", "receipt", *KINDS)
+MESSAGES = ("receipt", "state", "health", "ask", "alarm")  # what travels beside the entries
+NAMES = ("entry", *MESSAGES, *KINDS)
 PROBLEM_COUNT_MAX = 5
 SENTENCE_LEN_MAX = 200
 
@@ -29,13 +30,19 @@ def data_problems(kind: str, data: Any) -> list[str]:
     return _sentences(kind, data, "data")
 
 
+def message_problems(name: str, value: Any) -> list[str]:
+    """What is wrong with a message that is no entry: one of MESSAGES."""
+    assert name in MESSAGES, name
+    return _sentences(name, value, "")
+
+
 def receipt_problems(value: Any) -> list[str]:
     """What is wrong with a receipt."""
-    return _sentences("receipt", value, "")
+    return message_problems("receipt", value)
 
 
 def load(name: str) -> dict[str, Any]:
-    """One schema as it is packaged: `entry`, `receipt`, `common` or a kind."""
+    """One schema as it is packaged: `common` or one of NAMES."""
     text = files("protocol.central").joinpath(f"schemas/{name}.schema.json").read_text("utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
@@ -46,13 +53,13 @@ def _sentences(name: str, value: Any, prefix: str) -> list[str]:
     if validator.is_valid(value):
         return []
     return [
-        _sentence(error, prefix)
+        _sentence(error, name, prefix)
         for error in islice(validator.iter_errors(value), PROBLEM_COUNT_MAX)
     ]
 
 
-def _sentence(error: ValidationError, prefix: str) -> str:
-    place = ".".join([prefix, *map(str, error.instance_path)]).strip(".") or "entry"
+def _sentence(error: ValidationError, name: str, prefix: str) -> str:
+    place = ".".join([prefix, *map(str, error.instance_path)]).strip(".") or name
     sentence = f"{place}: {error.message}"[:SENTENCE_LEN_MAX]
     return "".join(char if char.isprintable() else "?" for char in sentence)
 

@@ -1,4 +1,4 @@
-"""MQTT topics: hcp/v1/<area>/<hall>/<unit>/<up|down>/<name> (pure)."""
+"""MQTT topics: hcp/v1/<area>/<hall>/<unit>/<up|down|alarm>/<name> (pure)."""
 
 from typing import Literal
 
@@ -13,7 +13,21 @@ CONFIG = "config"  # down
 ASK = "ask"  # down: send again from a sequence number, self-test
 UP_NAMES = (*KINDS, STATE, HEALTH)
 DOWN_NAMES = (RECEIPT, CONFIG, ASK)
-EVERY_UP = f"{ROOT}/+/+/+/up/+"  # what the centre subscribes to
+# What the platform calls out about a unit; no unit hears it.
+ALARMS = (
+    "fork",
+    "rollback",
+    "gap",
+    "bad_signature",
+    "unknown_unit",
+    "wrong_place",
+    "silent_unit",
+    "withheld",
+    "clock",
+    "schema",
+)
+NOWHERE = "/-/-/-"  # in place of a source that cannot be read; no source begins with "-"
+EVERY_AREA = "+"
 
 Direction = Literal["up", "down"]
 
@@ -32,6 +46,17 @@ def down(source: Source, what: str) -> str:
     """Return the topic on which the centre tells a unit something."""
     assert what in DOWN_NAMES, what
     return f"{ROOT}{source}/down/{what}"
+
+
+def alarm(source: Source | None, name: str) -> str:
+    """Return the topic on which the platform opens and closes a unit's alarm."""
+    assert name in ALARMS, name
+    return f"{ROOT}{source or NOWHERE}/alarm/{name}"
+
+
+def every_up(area: str) -> str:
+    """Return the filter the centre subscribes to, for one area or for EVERY_AREA."""
+    return f"{ROOT}/{area}/+/+/up/+"
 
 
 def every_down(source: Source) -> str:
