@@ -1,6 +1,6 @@
 """When to ask a unit for entries that are missing: deadlines, no clock of its own (pure)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from protocol.central.entry import Source
@@ -22,48 +22,37 @@ class Ask(NamedTuple):
     last: int
 
 
-@dataclass(slots=True)
-class _Open:
-    hole: Hole
-    due_ms: int
-    retry_ms: int = RETRY_MS
-    asked_upto: int = 0
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """An epoch's open hole, how far it was asked for, and when to ask next."""
+
+    first: int
+    last: int
+    since_utc_ms: int  # when this hole was first seen to begin here
+    asked_upto: int
+    retry_ms: int
+    due_utc_ms: int
 
 
-class Asks:
-    """The holes that are open, each with the time of its next ask."""
+def follow(asking: Asking | None, hole: Hole | None, now_ms: int) -> Asking | None:
+    """What to ask for when the hole is now this one; an answer brings the next ask forward."""
+    if hole is None:
+        return None
+    first, last = hole
+    if asking is None:
+        return Asking(first, last, now_ms, 0, RETRY_MS, now_ms + FIRST_MS)
+    if first == asking.first:
+        return replace(asking, last=last)
+    answered = first > asking.asked_upto
+    due_ms = now_ms if answered else now_ms + RETRY_MS
+    return Asking(first, last, now_ms, asking.asked_upto, RETRY_MS, due_ms)
 
-    def __init__(self) -> None:
-        self._open: dict[tuple[Source, str], _Open] = {}
 
-    def note(self, now_ms: int, source: Source, epoch: str, hole: Hole | None) -> None:
-        """Tell the first hole of an epoch as it is now; None when there is none."""
-        key = (source, epoch)
-        known = self._open.get(key)
-        if hole is None:
-            self._open.pop(key, None)
-        elif known is None:
-            self._open[key] = _Open(hole, now_ms + FIRST_MS)
-        else:
-            progress = hole[0] > known.hole[0]
-            known.hole = hole
-            if progress:
-                known.retry_ms = RETRY_MS
-                answered = hole[0] > known.asked_upto
-                known.due_ms = now_ms if answered else now_ms + RETRY_MS
-
-    def due(self, now_ms: int) -> list[Ask]:
-        """The asks to send now; each comes again, less and less often, until it is answered."""
-        asks = []
-        for (source, epoch), known in self._open.items():
-            if known.due_ms <= now_ms:
-                first, last = known.hole
-                known.asked_upto = min(last, first + COUNT_MAX - 1)
-                known.due_ms = now_ms + known.retry_ms
-                known.retry_ms = min(2 * known.retry_ms, RETRY_MS_MAX)
-                asks.append(Ask(source, epoch, first, known.asked_upto))
-        return asks
-
-    def wake_at_ms(self) -> int | None:
-        """When due() has something next."""
-        return min((known.due_ms for known in self._open.values()), default=None)
+def sent(asking: Asking, now_ms: int) -> Asking:
+    """The asking after it was sent once more: less and less often, until it is answered."""
+    return replace(
+        asking,
+        asked_upto=min(asking.last, asking.first + COUNT_MAX - 1),
+        retry_ms=min(2 * asking.retry_ms, RETRY_MS_MAX),
+        due_utc_ms=now_ms + asking.retry_ms,
+    )

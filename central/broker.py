@@ -9,6 +9,7 @@ import logging
 import random
 import select
 import socket
+import ssl
 import time
 from typing import Any, NamedTuple
 
@@ -19,12 +20,14 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from central.config import BrokerConfig
+from central.errors import ConfigError
 from protocol.central.entry import TEXT_LEN_MAX
-from protocol.central.topics import EVERY_UP
+from protocol.central.topics import EVERY_AREA, every_up
 
 log = logging.getLogger(__name__)
 
-BATCH_COUNT_MAX = 256  # one commit; also what the broker may have on its way to us
+BATCH_COUNT_MAX = 512  # one commit; the more entries of a unit in it, the fewer receipts
+RECEIVE_COUNT_MAX = 3 * BATCH_COUNT_MAX  # one is stored, one is judged, one is on its way to us
 CONNECT_S = 5.0
 KEEPALIVE_S = 30
 MISC_S = 5.0  # paho looks after its keep-alive in loop_misc()
@@ -50,12 +53,13 @@ class Broker:
         """wake: wait() returns early when it becomes readable."""
         self._config = config
         self._wake = wake
+        self._number = random.getrandbits(64)
         self._client: Client | None = None
         self._session = 0
         self._arrived: list[Message] = []
-        self._unconfirmed: dict[str, bytes] = {}
+        self._unconfirmed: dict[str, tuple[bytes, bool]] = {}
         self._numbers: dict[int, tuple[str, bytes]] = {}
-        self._ready = False
+        self._ready = self._subscribed = False
         self._broken = ""
         self._said = ""
         self._failed_count = 0
@@ -81,11 +85,16 @@ class Broker:
             if self._client is not None and message.session == self._session:
                 self._client.ack(message.number, message.qos)
 
-    def publish_retained(self, topic: str, payload: bytes) -> None:
-        """Make payload the topic's value, again after a reconnect until the broker has it."""
-        self._unconfirmed[topic] = payload
+    @property
+    def is_up(self) -> bool:
+        """Whether the broker took us and our subscription."""
+        return self._subscribed
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Send the topic's latest payload, again after a reconnect until the broker has it."""
+        self._unconfirmed[topic] = (payload, retain)
         if self._client is not None:
-            self._send_retained(topic, payload)
+            self._send(topic, payload, retain)
 
     def publish_once(self, topic: str, payload: bytes) -> None:
         """Send payload to whoever listens now; nobody keeps it."""
@@ -93,7 +102,7 @@ class Broker:
             self._client.publish(topic, payload, qos=0)
 
     def close(self) -> None:
-        """Leave in order; the broker keeps the session."""
+        """Leave in order; without a share the broker keeps the session."""
         if self._client is not None:
             self._client.disconnect()
             self._client = None
@@ -132,13 +141,17 @@ class Broker:
         self._session += 1
         client = Client(
             CallbackAPIVersion.VERSION2,
-            client_id=self._config.client_id,
-            clean_session=False if self._config.protocol == 4 else None,
+            client_id=self._client_id,
+            clean_session=self._is_shared if self._config.protocol == 4 else None,
             protocol=MQTTProtocolVersion(self._config.protocol),
             manual_ack=True,
             reconnect_on_failure=False,
         )
         client.connect_timeout = CONNECT_S
+        try:
+            self._secure(client)
+        except OSError as error:
+            raise ConfigError([f"broker.tls_*: the files cannot be used: {error}"]) from error
         client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -151,6 +164,9 @@ class Broker:
             client.connect(
                 self._config.host, self._config.port, KEEPALIVE_S, **self._session_args()
             )
+        except ssl.SSLCertVerificationError as error:
+            self._broken = f"{self._place} shows a bad certificate: {error.verify_message}"
+            self._drop()
         except OSError as error:
             self._broken = f"no broker at {self._place}: {error.strerror or error}"
             self._drop()
@@ -159,10 +175,35 @@ class Broker:
         if self._config.protocol == 4:
             return {}
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = SESSION_S
-        properties.ReceiveMaximum = BATCH_COUNT_MAX
+        properties.SessionExpiryInterval = 0 if self._is_shared else SESSION_S
+        properties.ReceiveMaximum = RECEIVE_COUNT_MAX
         properties.MaximumPacketSize = 2 * TEXT_LEN_MAX
-        return {"clean_start": False, "properties": properties}
+        return {"clean_start": self._is_shared, "properties": properties}
+
+    def _secure(self, client: Client) -> None:
+        config = self._config
+        if config.tls_ca is not None:
+            certificate, key = (
+                None if path is None else str(path)
+                for path in (config.tls_certificate, config.tls_key)
+            )
+            client.tls_set(str(config.tls_ca), certificate, key)
+
+    @property
+    def _is_shared(self) -> bool:
+        # A session that outlives its worker would be given its part of what the others should do.
+        return self._config.share is not None
+
+    @property
+    def _client_id(self) -> str:
+        name = self._config.client_id
+        return f"{name}-{self._number:016x}" if self._is_shared else name
+
+    @property
+    def _filters(self) -> list[tuple[str, int]]:
+        share = f"$share/{self._config.share}/" if self._is_shared else ""
+        areas = self._config.areas or (EVERY_AREA,)
+        return [(share + every_up(area), 1) for area in areas]
 
     def _on_connect(
         self, client: Client, _data: object, _flags: object, reason: ReasonCode, _more: object
@@ -173,9 +214,9 @@ class Broker:
         self._failed_count = 0
         log.info("broker up place=%s", self._place)
         self._said = ""
-        client.subscribe(EVERY_UP, qos=1)
-        for topic, payload in list(self._unconfirmed.items()):
-            self._send_retained(topic, payload)
+        client.subscribe(self._filters)
+        for topic, (payload, retain) in list(self._unconfirmed.items()):
+            self._send(topic, payload, retain)
 
     def _on_subscribe(
         self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], _more: object
@@ -183,7 +224,7 @@ class Broker:
         if any(reason.is_failure for reason in reasons):
             self._broken = f"the broker at {self._place} refuses the subscription: {reasons[0]}"
         else:
-            self._ready = True
+            self._ready = self._subscribed = True
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         topic = message.topic
@@ -194,7 +235,7 @@ class Broker:
         self, _client: Client, _data: object, mid: int, _reason: object, _more: object
     ) -> None:
         topic, payload = self._numbers.pop(mid, ("", b""))
-        if self._unconfirmed.get(topic) == payload:
+        if self._unconfirmed.get(topic, (None,))[0] == payload:
             del self._unconfirmed[topic]
 
     def _on_disconnect(
@@ -202,14 +243,14 @@ class Broker:
     ) -> None:
         self._broken = self._broken or f"the broker at {self._place} left: {reason}"
 
-    def _send_retained(self, topic: str, payload: bytes) -> None:
+    def _send(self, topic: str, payload: bytes, retain: bool) -> None:
         assert self._client is not None
-        sent = self._client.publish(topic, payload, qos=1, retain=True)
+        sent = self._client.publish(topic, payload, qos=1, retain=retain)
         self._numbers[sent.mid] = (topic, payload)
 
     def _drop(self) -> None:
         """Let go of a broken connection and choose when to try again (full jitter)."""
-        client, self._client = self._client, None
+        client, self._client, self._subscribed = self._client, None, False
         if client is not None:
             client.on_disconnect = None
             client.disconnect()

@@ -1,6 +1,7 @@
 """The running centre: one thread, one turn for each batch of messages (real I/O).
 
 A turn: take what arrived, decide, commit, acknowledge, tell. Nothing is told before the commit.
+While the database is away the broker keeps the messages, and all goes on when it is back.
 """
 
 import json
@@ -8,28 +9,34 @@ import logging
 import signal
 import socket
 import time
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
 from typing import TextIO
 
+from central.alarms import Alarm
 from central.asks import Ask
 from central.broker import Broker
 from central.config import Config
-from central.errors import RegistryError
-from central.ingest import Arrival, Finding, Ingest, Outcome
+from central.errors import RegistryError, StoreError
+from central.ingest import Finding, Outcome, decide, keys, sources
+from central.judges import Batch, Judges
+from central.metrics import Metrics
 from central.registry import RegistryFile
 from central.store import Store
+from central.tables import open_database
 from protocol.central import receipts, topics
 from protocol.central.canonical import canonical
-from protocol.central.chain import Head
 from protocol.central.entry import Source, utc_text
 from protocol.central.signing import SigningKey
 
 log = logging.getLogger(__name__)
 
-IDLE_S = 5.0
 REGISTRY_S = 1.0  # a new unit is known at the latest this long after its first message
+TICK_S = 0.3  # asks and alarms are told this late at the most
+WATCH_S = 5.0  # silence is counted in minutes
+STORE_RETRY_S = 1.0
 
 
 class Centre:
@@ -40,38 +47,84 @@ class Centre:
         self._out = out
         self._key = SigningKey.load(config.platform_key)
         self._registry = RegistryFile(config.registry)
-        self._registry_at_s = 0.0
+        self._registry_at_s = self._tick_at_s = self._watch_at_s = self._store_at_s = 0.0
         self._config = config
+        self._metrics = Metrics(config.metrics)
+        self._batches: deque[Batch] = deque()
+        self._store_trouble = ""
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT."""
-        with closing(Store(self._config.database)) as store, _stop_signals() as stop:
-            ingest = Ingest(store.hash_at)
-            _restore(ingest, store)
+        with (
+            closing(Store(open_database(self._config.store))) as store,
+            Judges() as judges,
+            _stop_signals() as stop,
+        ):
+            store.keep_keys(self._registry.registry, _utc_ms())
             broker = Broker(self._config.broker, stop)
             units = len(self._registry.registry)
             log.info("centre started units=%d key=%s", units, self._key.kid)
             while not _is_readable(stop):
-                self._turn(broker, ingest, store)
+                self._turn(broker, store, judges)
             broker.close()
             log.info("centre stopped")
 
-    def _turn(self, broker: Broker, ingest: Ingest, store: Store) -> None:
-        wake_at_ms = ingest.wake_at_ms()
-        idle_s = IDLE_S if wake_at_ms is None else max(0.0, wake_at_ms - _now_ms()) / 1000
-        messages = broker.wait(min(idle_s, IDLE_S))
+    def _turn(self, broker: Broker, store: Store, judges: Judges) -> None:
+        was_idle = not self._batches
+        messages = broker.wait(self._patience_s())
         if broker.take_ready():
             self._say({"ready": True})
         if messages:
-            self._refresh_registry()
-            arrivals = [Arrival(message.topic, message.payload) for message in messages]
-            utc_ms = time.time_ns() // 1_000_000
-            outcome = ingest.take(_now_ms(), utc_ms, arrivals, self._registry.registry)
-            store.commit(outcome)
-            broker.acknowledge(messages)
-            self._tell(outcome, broker)
-        for ask in ingest.due(_now_ms()):
-            self._ask(ask, broker)
+            self._batches.append(judges.judge(messages, self._registry.registry))
+        if time.monotonic() < self._store_at_s:
+            return
+        if was_idle and messages and self._batches[0].is_large:
+            # While it is judged, more may have arrived.
+            return
+        try:
+            self._refresh_registry(store)
+            if self._batches:
+                self._take(self._batches[0], broker, store)
+                self._batches.popleft()
+            self._tick(broker, store)
+        except StoreError as error:
+            self._wait_for_store(str(error))
+        else:
+            self._store_is_well()
+        self._metrics.standing(
+            broker=broker.is_up,
+            store=not self._store_trouble,
+            held=sum(len(batch.messages) for batch in self._batches),
+            units=len(self._registry.registry),
+        )
+
+    def _patience_s(self) -> float:
+        """How long nothing but a message is of interest."""
+        next_s = self._store_at_s if self._batches else max(self._tick_at_s, self._store_at_s)
+        return max(0.0, next_s - time.monotonic())
+
+    # -- a batch
+
+    def _take(self, batch: Batch, broker: Broker, store: Store) -> None:
+        admitted, now = batch.admitted(), batch.received_utc_ms
+        held = sources(admitted)
+        with store.transaction():
+            store.hold(held, now)
+            outcome = decide(now, admitted, store.standing(held, keys(admitted)))
+            self._sign(outcome)
+            store.keep(outcome)
+        self._metrics.stored(outcome, time.monotonic() - batch.received_s)
+        broker.acknowledge(batch.messages)
+        self._tell(outcome, broker)
+
+    def _sign(self, outcome: Outcome) -> None:
+        """Make the receipts; they leave this process after the commit only."""
+        time_text = utc_text(outcome.received_utc_ms)
+        for source, epoch in outcome.receipts:
+            if epoch.receipt is None:
+                epoch.receipt = receipts.make(
+                    self._key, source, epoch.name, epoch.upto, epoch.hash, time_text
+                )
 
     def _tell(self, outcome: Outcome, broker: Broker) -> None:
         self._say_stored(outcome)
@@ -79,20 +132,87 @@ class Centre:
             self._report(Finding(*displaced))
         for finding in outcome.findings:
             self._report(finding)
-        for source, head in outcome.receipts:
-            self._receipt(source, head, outcome.received_utc_ms, broker)
+        for source, epoch in outcome.receipts:
+            assert epoch.receipt is not None
+            # Between two workers an older receipt may follow a newer one and stay: a unit knows
+            # what it has, and a repeated entry brings the newest again.
+            broker.publish(topics.down(source, topics.RECEIPT), epoch.receipt.encode(), retain=True)
+            if self._out:
+                self._print(f'{{"receipt":{epoch.receipt}}}')
 
-    def _receipt(self, source: Source, head: Head, utc_ms: int, broker: Broker) -> None:
-        time_text = utc_text(utc_ms)
-        text = receipts.make(self._key, source, head.epoch, head.seq, head.hash, time_text)
-        broker.publish_retained(topics.down(source, topics.RECEIPT), text.encode())
-        if self._out:
-            self._print(f'{{"receipt":{text}}}')
+    # -- what time brings
+
+    def _tick(self, broker: Broker, store: Store) -> None:
+        now_s, now = time.monotonic(), _utc_ms()
+        if now_s < self._tick_at_s:
+            return
+        self._tick_at_s = now_s + TICK_S
+        if now_s >= self._watch_at_s:
+            self._watch_at_s = now_s + WATCH_S
+            store.alarms.watch(now, self._config.alarms)
+            counts = Counter(alarm.name for alarm in store.alarms.all())
+            self._metrics.alarms({name: counts[name] for name in topics.ALARMS})
+        if not broker.is_up:
+            return
+        asks = store.take_due_asks(now)
+        self._metrics.asked(len(asks))
+        for ask in asks:
+            self._ask(ask, broker)
+        for alarm in store.alarms.untold():
+            self._call_out(alarm, broker)
+            store.alarms.told(alarm)
 
     def _ask(self, ask: Ask, broker: Broker) -> None:
         value = {"epoch": ask.epoch, "from": ask.first, "upto": ask.last}
         broker.publish_once(topics.down(ask.source, topics.ASK), canonical(value))
         self._say({"ask": {"source": str(ask.source), **value}})
+
+    def _call_out(self, alarm: Alarm, broker: Broker) -> None:
+        state = "open" if alarm.closed_utc_ms is None else "closed"
+        value = {
+            "source": alarm.source or None,
+            "name": alarm.name,
+            "state": state,
+            "since": utc_text(alarm.opened_utc_ms),
+            "last": utc_text(alarm.last_utc_ms),
+            "count": alarm.seen_count,
+            "sentence": alarm.sentence,
+        }
+        source = Source.parse(alarm.source) if alarm.source else None
+        broker.publish(topics.alarm(source, alarm.name), canonical(value))
+        log.warning("alarm name=%s source=%s state=%s: %s",
+                    alarm.name, alarm.source or None, state, alarm.sentence)  # fmt: skip
+        self._say({"alarm": value})
+
+    # -- trouble
+
+    def _wait_for_store(self, why: str) -> None:
+        self._metrics.failed()
+        self._store_at_s = time.monotonic() + STORE_RETRY_S
+        if why != self._store_trouble:
+            log.warning("%s; nothing is acknowledged until it is back; trying again", why)
+            self._store_trouble = why
+
+    def _store_is_well(self) -> None:
+        if self._store_trouble:
+            log.info("the database is back")
+            self._store_trouble = ""
+
+    def _refresh_registry(self, store: Store) -> None:
+        now_s = time.monotonic()
+        if now_s < self._registry_at_s:
+            return
+        self._registry_at_s = now_s + REGISTRY_S
+        try:
+            changed = self._registry.refresh()
+        except RegistryError as error:
+            log.warning("%s; the units known before stay known", error)
+            return
+        if changed:
+            log.info("registry read units=%d", len(self._registry.registry))
+            store.keep_keys(self._registry.registry, _utc_ms())
+
+    # -- what is said
 
     def _report(self, finding: Finding) -> None:
         name, seq, sentence = finding.problem
@@ -126,24 +246,6 @@ class Centre:
         self._out.write(line + "\n")
         self._out.flush()
 
-    def _refresh_registry(self) -> None:
-        now_s = time.monotonic()
-        if now_s < self._registry_at_s:
-            return
-        self._registry_at_s = now_s + REGISTRY_S
-        try:
-            if self._registry.refresh():
-                log.info("registry read units=%d", len(self._registry.registry))
-        except RegistryError as error:
-            log.warning("%s; the units known before stay known", error)
-
-
-def _restore(ingest: Ingest, store: Store) -> None:
-    for source in store.sources():
-        for epoch in store.epochs(source):
-            waiting = list(store.texts(source, epoch.name, above=epoch.upto))
-            ingest.restore(_now_ms(), source, epoch, waiting)
-
 
 @contextmanager
 def _stop_signals() -> Iterator[socket.socket]:
@@ -169,5 +271,5 @@ def _is_readable(wake: socket.socket) -> bool:
         return False
 
 
-def _now_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
+def _utc_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,5 +1,6 @@
 """The centre's configuration: TOML in, one frozen value out, every mistake at once (pure)."""
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from central.errors import ConfigError
 
 _T = TypeVar("_T")
 PROTOCOLS = (4, 5)  # MQTT 3.1.1 and 5, numbered as in the CONNECT packet
+DAY_S = 86_400
+LEVEL = re.compile(r"[0-9A-Za-z][\w.-]{0,31}", re.ASCII)  # of a topic: an area, a group's name
+URL = re.compile(r"postgres(ql)?://\S+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +23,41 @@ class BrokerConfig:
     port: int
     protocol: int
     client_id: str
+    share: str | None
+    areas: tuple[str, ...]
+    tls_ca: Path | None
+    tls_certificate: Path | None
+    tls_key: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreConfig:
+    """Where everything is kept: a server when there is a url, else a file."""
+
+    database: Path
+    url: str | None
+
+    @property
+    def place(self) -> str:
+        """What to name in a sentence."""
+        return str(self.database) if self.url is None else "PostgreSQL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmConfig:
+    """After how long which silence is an alarm."""
+
+    silent_ms: int
+    gap_ms: int
+    withheld_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """Where Prometheus reads; port 0: nowhere."""
+
+    host: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +65,9 @@ class Config:
     """All the centre needs to know; paths are relative to the file's folder."""
 
     broker: BrokerConfig
-    database: Path
+    store: StoreConfig
+    alarms: AlarmConfig
+    metrics: MetricsConfig
     platform_key: Path
     registry: Path
 
@@ -47,18 +88,51 @@ def parse(text: str, folder: Path) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"not TOML: {error}"]) from error
     config = Config(
-        broker=BrokerConfig(
-            host=reader.text("broker.host", "127.0.0.1"),
-            port=reader.integer("broker.port", 1883, low=1, high=65535),
-            protocol=reader.choice("broker.protocol", 5, PROTOCOLS),
-            client_id=reader.text("broker.client_id", "haochaping-central"),
+        broker=_broker(reader, folder),
+        store=_store(reader, folder),
+        alarms=AlarmConfig(
+            # A unit sends its health each minute.
+            silent_ms=1000 * reader.integer("alarms.silent_s", 300, low=60, high=DAY_S),
+            gap_ms=1000 * reader.integer("alarms.gap_s", 30, low=1, high=DAY_S),
+            withheld_ms=1000 * reader.integer("alarms.withheld_s", 600, low=1, high=DAY_S),
         ),
-        database=folder / reader.text("store.database", "central.db"),
+        metrics=MetricsConfig(
+            host=reader.text("metrics.host", "127.0.0.1"),
+            port=reader.integer("metrics.port", 0, low=0, high=65535),
+        ),
         platform_key=folder / reader.text("platform.key"),
         registry=folder / reader.text("registry"),
     )
     reader.finish()
     return config
+
+
+def _broker(reader: "_Reader", folder: Path) -> BrokerConfig:
+    tls = {
+        name: folder / found if (found := reader.maybe(f"broker.{name}")) else None
+        for name in ("tls_ca", "tls_certificate", "tls_key")
+    }
+    if (tls["tls_certificate"] is None) != (tls["tls_key"] is None):
+        reader.wrong("broker.tls_key: a certificate and its key go together")
+    elif tls["tls_key"] and tls["tls_ca"] is None:
+        reader.wrong("broker.tls_ca: missing, a certificate needs it")
+    return BrokerConfig(
+        host=reader.text("broker.host", "127.0.0.1"),
+        port=reader.integer("broker.port", 1883, low=1, high=65535),
+        protocol=reader.choice("broker.protocol", 5, PROTOCOLS),
+        client_id=reader.text("broker.client_id", "haochaping-central"),
+        share=reader.maybe("broker.share", LEVEL, "letters, digits, _ . and -"),
+        areas=reader.levels("broker.areas"),
+        **tls,
+    )
+
+
+def _store(reader: "_Reader", folder: Path) -> StoreConfig:
+    url = reader.maybe("store.url", URL, "postgresql://host/database")
+    database = reader.maybe("store.database")
+    if url and database:
+        reader.wrong("store.url: goes without store.database: one of the two")
+    return StoreConfig(database=folder / (database or "central.db"), url=url)
 
 
 class _Reader:
@@ -74,6 +148,21 @@ class _Reader:
             return value
         return self._wrong(key, value, "a text that is not empty", "")
 
+    def maybe(
+        self, key: str, form: re.Pattern[str] | None = None, wanted: str = "a text"
+    ) -> str | None:
+        value = self._take(key, None)
+        if value is None:
+            return None
+        if isinstance(value, str) and value and (form is None or form.fullmatch(value)):
+            return value
+        return self._wrong(key, value, wanted, None)
+
+    def levels(self, key: str) -> tuple[str, ...]:
+        value = self._take(key, [])
+        good = isinstance(value, list) and all(type(x) is str and LEVEL.fullmatch(x) for x in value)
+        return tuple(value) if good else self._wrong(key, value, "a list of area codes", ())
+
     def integer(self, key: str, default: int | None = None, *, low: int, high: int) -> int:
         value = self._take(key, default)
         if type(value) is int and low <= value <= high:
@@ -85,6 +174,10 @@ class _Reader:
         if type(value) is int and value in allowed:
             return value
         return self._wrong(key, value, f"one of {', '.join(map(str, allowed))}", default)
+
+    def wrong(self, problem: str) -> None:
+        """Remember "dotted.key: what is wrong"."""
+        self._problems.append(problem)
 
     def finish(self) -> None:
         """Raise when anything was wrong, or is there that nobody asked for."""

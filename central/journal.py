@@ -4,14 +4,16 @@ Of each epoch the entries 1 to `upto` are there and chained. An entry above a ho
 waits; its chain is checked when the hole is filled. Nothing up to `upto` ever changes.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from central.asks import Asking, Hole
 from protocol.central.chain import Head, Problem, begin, ended, follow
 from protocol.central.entry import GENESIS, Entry
 
-WAITING_COUNT_MAX = 4096  # per epoch; a unit has 16 entries on their way, a replay at most 1000
+# Per epoch; a unit has 512 on their way, 256 live ones ahead of them, and an ask brings 1000.
+WAITING_COUNT_MAX = 4096
 EPOCH_COUNT_MAX = 1024  # per unit; a new one begins only when a database is lost
 
 
@@ -20,6 +22,7 @@ class Waiting(NamedTuple):
 
     hash: str
     prevhash: str
+    kind: str
 
 
 @dataclass(slots=True)
@@ -32,6 +35,11 @@ class Epoch:
     hash: str = GENESIS
     previous: str | None = None  # the epoch before, as the first entry says
     ended_at: int | None = None  # as the next epoch's first entry says
+    ended_hash: str | None = None
+    told_seq: int = 0  # as the unit's health says
+    moved_utc_ms: int = 0  # when upto last grew
+    asking: Asking | None = None
+    receipt: str | None = None  # the latest, for upto
     waiting: dict[int, Waiting] = field(default_factory=dict)
 
     @property
@@ -40,13 +48,17 @@ class Epoch:
         return Head(self.name, self.upto, self.hash)
 
     @property
-    def hole(self) -> tuple[int, int] | None:
+    def proved_seq(self) -> int:
+        """The highest number that entries prove to exist."""
+        return max(self.upto, self.ended_at or 0, max(self.waiting, default=0))
+
+    @property
+    def hole(self) -> Hole | None:
         """The first run of numbers that are missing though later ones are known to exist."""
         if self.waiting:
             return self.upto + 1, min(self.waiting) - 1
-        if self.ended_at is not None and self.upto < self.ended_at:
-            return self.upto + 1, self.ended_at
-        return None
+        last = max(self.ended_at or 0, self.told_seq)
+        return (self.upto + 1, last) if self.upto < last else None
 
 
 class Placed(NamedTuple):
@@ -55,17 +67,14 @@ class Placed(NamedTuple):
     kept: bool
     problems: list[Problem]
     displaced: list[int]  # numbers that waited and do not continue the chain after all
+    days: list[int]  # numbers of `daily` entries up to which all is there now
 
 
 class Journal:
-    """All epochs of one unit."""
+    """All epochs of one unit, as they were stored."""
 
-    def __init__(self) -> None:
-        self._epochs: dict[str, Epoch] = {}
-
-    def restore(self, epoch: Epoch) -> None:
-        """Take over an epoch as it was stored."""
-        self._epochs[epoch.name] = epoch
+    def __init__(self, epochs: Iterable[Epoch] = ()) -> None:
+        self._epochs: dict[str, Epoch] = {epoch.name: epoch for epoch in epochs}
 
     def __iter__(self) -> Iterator[Epoch]:
         """The epochs in the order in which they were lived."""
@@ -75,24 +84,37 @@ class Journal:
         """One epoch, when it was heard of."""
         return self._epochs.get(name)
 
+    def upto(self, name: str) -> int:
+        """How far an epoch is unbroken."""
+        epoch = self._epochs.get(name)
+        return 0 if epoch is None else epoch.upto
+
     def place(self, entry: Entry) -> Placed:
         """Put an entry that is neither stored nor waiting where it belongs."""
         epoch = self._epochs.get(entry.epoch) or Epoch(entry.epoch, self._next_number())
         if epoch.number > EPOCH_COUNT_MAX:
             many = Problem("rollback", entry.seq, f"more than {EPOCH_COUNT_MAX} epochs")
-            return Placed(False, [many], [])
+            return Placed(False, [many], [], [])
         wrong = follow(epoch.head, entry)
         if wrong and (wrong.name != "gap" or len(epoch.waiting) >= WAITING_COUNT_MAX):
-            return Placed(False, [wrong], [])
-        problems = [wrong] if wrong and not epoch.waiting else []  # a hole is named once
-        epoch.waiting[entry.seq] = Waiting(entry.hash, entry.prevhash)
+            return Placed(False, [wrong], [], [])
+        epoch.waiting[entry.seq] = Waiting(entry.hash, entry.prevhash, entry.kind)
         self._epochs[epoch.name] = epoch
         if wrong:
-            return Placed(True, problems, [])
-        if entry.seq == 1:
-            problems += self._begin(epoch, entry)
-        displaced = _advance(epoch, problems)
-        return Placed(True, problems, displaced)
+            return Placed(True, [], [], [])
+        problems = self._begin(epoch, entry) if entry.seq == 1 else []
+        days: list[int] = []
+        displaced = _advance(epoch, problems, days)
+        return Placed(True, problems, displaced, days)
+
+    def hear(self, head: Head) -> Epoch | None:
+        """Note how far the unit says its journal goes; None when it cannot be one of its epochs."""
+        epoch = self._epochs.get(head.epoch) or Epoch(head.epoch, self._next_number())
+        if epoch.number > EPOCH_COUNT_MAX:
+            return None
+        self._epochs[epoch.name] = epoch
+        epoch.told_seq = max(epoch.told_seq, head.seq)
+        return epoch
 
     def _begin(self, epoch: Epoch, first: Entry) -> list[Problem]:
         """Judge an epoch's first entry, and note where it says the epoch before ended."""
@@ -110,8 +132,10 @@ class Journal:
             unheard = Epoch(named.epoch, self._next_number())
             previous = self._epochs.setdefault(named.epoch, unheard)
             epoch.previous = named.epoch
-            previous.ended_at = previous.ended_at or named.seq
-        return [wrong] if wrong else []
+            if previous.ended_at is None:
+                previous.ended_at, previous.ended_hash = named.seq, named.hash
+        # What is missing of the epoch before is a hole like any other, and may be on its way.
+        return [wrong] if wrong and (wrong.name != "gap" or named.epoch in later) else []
 
     def _names_from(self, epoch: Epoch) -> set[str]:
         """An epoch's name and those of all that follow it."""
@@ -139,12 +163,17 @@ def lived_order(epochs: Collection[Epoch]) -> list[Epoch]:
     return ordered
 
 
-def _advance(epoch: Epoch, problems: list[Problem]) -> list[int]:
+def _advance(epoch: Epoch, problems: list[Problem], days: list[int]) -> list[int]:
     """Move upto as far as entries that waited continue the chain."""
     while (waiting := epoch.waiting.pop(epoch.upto + 1, None)) is not None:
         if waiting.prevhash != epoch.hash:
             return [epoch.upto + 1]
         epoch.upto, epoch.hash = epoch.upto + 1, waiting.hash
+        if waiting.kind == "daily":
+            days.append(epoch.upto)
+        if epoch.upto == epoch.ended_at and epoch.hash != epoch.ended_hash:
+            sentence = f"{epoch.name}-{epoch.upto} is not the entry with which the epoch ended"
+            problems.append(Problem("fork", epoch.upto, sentence))
         if epoch.ended_at is not None and epoch.upto > epoch.ended_at:
             sentence = f"{epoch.name}-{epoch.upto} goes on though the epoch ended before"
             problems.append(Problem("rollback", epoch.upto, sentence))

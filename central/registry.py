@@ -1,10 +1,12 @@
-"""Which units exist and which keys are theirs."""
+"""Which units exist, which keys are theirs, and which no longer."""
 
 import json
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from central.errors import RegistryError
 from protocol.central.canonical import ContractError, parse
@@ -13,27 +15,57 @@ from protocol.central.signing import VerifyKey
 
 Keys = Mapping[str, VerifyKey]
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit's keys by kid, those that were revoked with the time, and its window if known."""
+
+    keys: Keys
+    revoked: Mapping[str, str] = field(default_factory=dict)
+    window: str | None = None
+
+    @classmethod
+    def of(cls, *keys: VerifyKey) -> Self:
+        """A unit with these keys, none revoked."""
+        return cls({key.kid: key for key in keys})
+
+    @property
+    def current(self) -> Keys:
+        """The keys whose entries are taken."""
+        return {kid: key for kid, key in self.keys.items() if kid not in self.revoked}
+
 
 class Registry:
-    """The keys of each known unit."""
+    """The known units."""
 
-    def __init__(self, units: Mapping[Source, Keys]) -> None:
+    def __init__(self, units: Mapping[Source, Unit]) -> None:
         self._units = dict(units)
+        self._current = {source: unit.current for source, unit in self._units.items()}
 
-    def keys_of(self, source: Source) -> Keys | None:
-        """A unit's keys by kid; None when the unit is not known."""
+    def get(self, source: Source) -> Unit | None:
+        """A unit; None when it is not known."""
         return self._units.get(source)
+
+    def current_keys(self, source: Source) -> Keys:
+        """The keys whose entries are taken from a unit now."""
+        return self._current.get(source, {})
+
+    def items(self) -> list[tuple[Source, Unit]]:
+        """All units."""
+        return list(self._units.items())
 
     def __len__(self) -> int:
         return len(self._units)
 
     @classmethod
-    def parse(cls, text: str) -> "Registry":
-        """Read {"units": [{"source", "keys": [{"kid", "public"}]}]}."""
+    def parse(cls, text: str) -> Self:
+        """Read {"units": [{"source", "keys": [{"kid", "public", "revoked"?}], "window"?}]}."""
         try:
             value = parse(text)
             units = [_unit(row) for row in value["units"]]
-        except (ContractError, KeyError, TypeError) as error:
+        except (ContractError, KeyError, TypeError, AttributeError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise RegistryError(reason) from error
         if len({source for source, _ in units}) != len(units):
@@ -74,22 +106,37 @@ class RegistryFile:
         return (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
-def _unit(row: Any) -> tuple[Source, Keys]:
+def _unit(row: Any) -> tuple[Source, Unit]:
     source = Source.parse(row["source"])
-    keys = [VerifyKey.from_text(key["public"]) for key in row["keys"]]
-    for key, named in zip(keys, row["keys"], strict=True):
+    keys: dict[str, VerifyKey] = {}
+    revoked: dict[str, str] = {}
+    for named in row["keys"]:
+        key = VerifyKey.from_text(named["public"])
         if key.kid != named["kid"]:
             raise RegistryError(f"{source}: kid {str(named['kid'])[:40]} is not this key's")
-    return source, {key.kid: key for key in keys}
+        keys[key.kid] = key
+        time = named.get("revoked")
+        if time is not None:
+            if not _TIME.fullmatch(time):
+                raise RegistryError(f"{source}: revoked {time[:40]!r} is no time in UTC")
+            revoked[key.kid] = time
+    window = row.get("window")
+    if window is not None and type(window) is not str:
+        raise RegistryError(f"{source}: window is not a text")
+    return source, Unit(keys, revoked, window)
 
 
-def dump(units: Mapping[Source, Keys]) -> str:
+def dump(units: Mapping[Source, Unit]) -> str:
     """Return the text Registry.parse reads."""
-    rows = [
-        {
-            "source": str(source),
-            "keys": [{"kid": key.kid, "public": key.to_text()} for key in keys.values()],
-        }
-        for source, keys in units.items()
-    ]
-    return json.dumps({"units": rows}, indent=1) + "\n"
+    return json.dumps({"units": [_row(*item) for item in units.items()]}, indent=1) + "\n"
+
+
+def _row(source: Source, unit: Unit) -> dict[str, Any]:
+    keys = []
+    for key in unit.keys.values():
+        named = {"kid": key.kid, "public": key.to_text()}
+        if key.kid in unit.revoked:
+            named["revoked"] = unit.revoked[key.kid]
+        keys.append(named)
+    window = {} if unit.window is None else {"window": unit.window}
+    return {"source": str(source), **window, "keys": keys}

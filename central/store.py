@@ -1,265 +1,290 @@
-"""Where the centre keeps everything: one SQLite database, one transaction a batch (real I/O).
+"""What a worker asks of the database and tells it: one transaction for each batch (real I/O).
 
-Every entry is kept once under (source, epoch, seq) and never changed. What was refused is kept in
-`problems` with its text: the quarantine. A row there without text is a remark on a stored entry.
+`hold` a batch's units, read their `standing`, decide, `keep` the outcome: nobody else judges these
+units in between, on any worker. What is kept is on disk when the transaction ends.
 """
 
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from hashlib import sha256
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from central.errors import StoreError
-from central.ingest import Displaced, Finding, Kept, Outcome
-from central.journal import Epoch, lived_order
-from protocol.central.entry import TEXT_LEN_MAX, Source
+from central.alarms import Alarms
+from central.asks import Ask, Asking, sent
+from central.database import Database, Values, marks, row_marks
+from central.ingest import Displaced, Finding, Key, Outcome, Standing
+from central.journal import Epoch, Journal, Waiting
+from central.judge import day_problem
+from central.registry import Registry
+from protocol.central import topics
+from protocol.central.entry import TEXT_LEN_MAX, Entry, Source, read
 
-APPLICATION_ID = 0x68637063  # "hcpc"
-VERSION = 1
-BUSY_MS = 5_000  # another process reads or backs up
 PROBLEM_COUNT_MAX = 10_000  # per unit, so that a flood of rubbish cannot fill the disk
+KEY_COUNT_MAX = 500  # of one question: three values each, SQLite takes 32 766
+STRANGERS = ""
+PROJECT_NO_LEN_MAX = 64  # as in the schema; what breaks it is stored and found by other means
 
-SCHEMA = """
-CREATE TABLE entries (
-    id INTEGER PRIMARY KEY,  -- order of arrival
-    source TEXT NOT NULL,
-    epoch TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    hash TEXT NOT NULL,
-    received_utc_ms INTEGER NOT NULL,
-    text TEXT NOT NULL,
-    UNIQUE (source, epoch, seq)
-) STRICT;
-CREATE TABLE epochs (
-    source TEXT NOT NULL,
-    epoch TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    upto INTEGER NOT NULL,
-    hash TEXT NOT NULL,
-    previous TEXT,
-    ended_at INTEGER,
-    PRIMARY KEY (source, epoch)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE problems (
-    id INTEGER PRIMARY KEY,
-    source TEXT NOT NULL,
-    name TEXT NOT NULL,
-    digest TEXT NOT NULL,
-    epoch TEXT,
-    seq INTEGER,
-    sentence TEXT NOT NULL,
-    first_utc_ms INTEGER NOT NULL,
-    last_utc_ms INTEGER NOT NULL,
-    count INTEGER NOT NULL,
-    text BLOB,
-    UNIQUE (source, name, digest)
-) STRICT;
-CREATE TABLE notes (
-    source TEXT NOT NULL,
-    name TEXT NOT NULL,
-    text TEXT NOT NULL,
-    received_utc_ms INTEGER NOT NULL,
-    PRIMARY KEY (source, name)
-) STRICT, WITHOUT ROWID;
+HOLD = """
+INSERT INTO units (source, heard_utc_ms) VALUES (?, ?)
+ON CONFLICT (source) DO UPDATE SET heard_utc_ms = excluded.heard_utc_ms
 """
-
-KEEP_ENTRY = """
-INSERT INTO entries (source, epoch, seq, kind, hash, received_utc_ms, text)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+EPOCHS = """
+SELECT source, epoch, number, upto, hash, previous, ended_at, ended_hash, told_seq, proved_seq,
+    moved_utc_ms, receipt, hole_first, hole_last, hole_utc_ms, asked_upto, ask_retry_ms, ask_utc_ms
+FROM epochs WHERE source IN ({marks})
 """
+WAITING = """
+SELECT seq, hash, prevhash, kind FROM entries WHERE source = ? AND epoch = ? AND seq > ?
+"""
+HASHES = """
+SELECT source, epoch, seq, hash FROM entries WHERE (source, epoch, seq) IN (VALUES {rows})
+"""
+ENTRY_COLUMNS = (
+    "source", "epoch", "seq", "kind", "hash", "prevhash", "received_utc_ms", "project_no", "about",
+    "outcome", "satisfaction", "text",
+)  # fmt: skip
 KEEP_EPOCH = """
-INSERT INTO epochs (source, epoch, number, upto, hash, previous, ended_at)
-VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET upto = excluded.upto, hash = excluded.hash,
-    previous = excluded.previous, ended_at = excluded.ended_at
+INSERT INTO epochs (source, epoch, number, upto, hash, previous, ended_at, ended_hash, told_seq,
+    proved_seq, moved_utc_ms, receipt, hole_first, hole_last, hole_utc_ms, asked_upto,
+    ask_retry_ms, ask_utc_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (source, epoch) DO UPDATE SET upto = excluded.upto, hash = excluded.hash,
+    previous = excluded.previous, ended_at = excluded.ended_at, ended_hash = excluded.ended_hash,
+    told_seq = excluded.told_seq, proved_seq = excluded.proved_seq,
+    moved_utc_ms = excluded.moved_utc_ms, receipt = excluded.receipt,
+    hole_first = excluded.hole_first, hole_last = excluded.hole_last,
+    hole_utc_ms = excluded.hole_utc_ms, asked_upto = excluded.asked_upto,
+    ask_retry_ms = excluded.ask_retry_ms, ask_utc_ms = excluded.ask_utc_ms
+"""
+# What exists is counted up even when the share is used up.
+COUNT_PROBLEM = """
+UPDATE problems SET count = count + 1, last_utc_ms = ? WHERE source = ? AND name = ? AND digest = ?
 """
 KEEP_PROBLEM = """
 INSERT INTO problems
-    (source, name, digest, epoch, seq, sentence, first_utc_ms, last_utc_ms, count, text)
-SELECT :source, :name, :digest, :epoch, :seq, :sentence, :now, :now, 1, :text
-WHERE (SELECT count(*) FROM problems WHERE source = :source) < :count_max
-   OR EXISTS (SELECT 1 FROM problems
-              WHERE source = :source AND name = :name AND digest = :digest)
-ON CONFLICT DO UPDATE SET count = count + 1, last_utc_ms = excluded.last_utc_ms
+    (source, name, digest, charged, epoch, seq, sentence, first_utc_ms, last_utc_ms, count, text)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)
+ON CONFLICT (source, name, digest) DO UPDATE SET count = problems.count + 1
 """
-KEEP_NOTE = """
-INSERT INTO notes (source, name, text, received_utc_ms) VALUES (?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET text = excluded.text, received_utc_ms = excluded.received_utc_ms
+SHARE = "SELECT count(*) FROM problems WHERE charged = ?"
+DAY = """
+SELECT outcome, satisfaction, count(*) FROM entries
+WHERE source = ? AND epoch = ? AND kind = 'rating' AND seq < ? AND seq > (
+    SELECT coalesce(max(seq), 0) FROM entries
+    WHERE source = ? AND epoch = ? AND kind = 'daily' AND seq < ?)
+GROUP BY outcome, satisfaction
 """
-
-
-class Row(NamedTuple):
-    """One stored entry."""
-
-    source: str
-    epoch: str
-    seq: int
-    received_utc_ms: int
-    text: str
-
-
-class ProblemRow(NamedTuple):
-    """One problem as it was recorded; `text` is set when the message is in quarantine."""
-
-    source: str
-    name: str
-    seq: int | None
-    sentence: str
-    seen_count: int
-    text: bytes | None
+DUE = """
+SELECT source, epoch, hole_first, hole_last, hole_utc_ms, asked_upto, ask_retry_ms, ask_utc_ms
+FROM epochs WHERE hole_first IS NOT NULL AND ask_utc_ms <= ? ORDER BY ask_utc_ms
+"""
+ASKED = """
+UPDATE epochs SET asked_upto = ?, ask_retry_ms = ?, ask_utc_ms = ?
+WHERE source = ? AND epoch = ? AND ask_utc_ms = ? AND hole_first = ?
+"""
+KEEP_KEY = """
+INSERT INTO keys (source, kid, public, added_utc_ms, revoked, removed_utc_ms)
+VALUES (?, ?, ?, ?, ?, NULL)
+ON CONFLICT (source, kid) DO UPDATE SET revoked = excluded.revoked, removed_utc_ms = NULL
+"""
+REMOVED_KEY = "UPDATE keys SET removed_utc_ms = ? WHERE source = ? AND kid = ?"
 
 
 class Store:
-    """The database of a centre; one object, one connection, one thread."""
+    """The database as a worker sees it; one object, one connection, one thread."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self._path = path
-        uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-        try:
-            self._db = sqlite3.connect(uri, uri=True, isolation_level=None)
-        except sqlite3.Error as error:
-            raise StoreError(f"{path}: {error}") from error
-        try:
-            self._prepare(read_only)
-        except (sqlite3.Error, StoreError) as error:
-            self._db.close()
-            raise StoreError(f"{path}: {error}") from error
+    def __init__(self, database: Database, problem_count_max: int = PROBLEM_COUNT_MAX) -> None:
+        self._db = database
+        self._problem_count_max = problem_count_max
+        self.alarms = Alarms(database)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the database."""
         self._db.close()
 
-    def commit(self, outcome: Outcome) -> None:
-        """Store a whole batch, or nothing of it; on disk when this returns."""
-        if not outcome.changes:
-            return
-        now = outcome.received_utc_ms
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany(KEEP_ENTRY, [_entry_row(kept, now) for kept in outcome.kept])
-                for displaced in outcome.displaced:
-                    self._displace(displaced, now)
-                for finding in outcome.findings:
-                    self._keep_problem(finding, now)
-                self._db.executemany(KEEP_EPOCH, [_epoch_row(*item) for item in _changed(outcome)])
-                self._db.executemany(
-                    KEEP_NOTE,
-                    [(str(src), name, text, now) for (src, name), text in outcome.notes.items()],
-                )
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._path}: {error}") from error
+    def transaction(self) -> AbstractContextManager[None]:
+        """All that is done in it is stored as a whole or not at all; raises StoreError."""
+        return self._db.transaction()
 
-    def hash_at(self, source: Source, epoch: str, seq: int) -> str | None:
-        """The hash of a stored entry."""
-        sql = "SELECT hash FROM entries WHERE source = ? AND epoch = ? AND seq = ?"
-        row = self._db.execute(sql, (str(source), epoch, seq)).fetchone()
-        return row[0] if row else None
+    # -- a batch
 
-    def sources(self) -> list[Source]:
-        """The units that were heard of."""
-        rows = self._db.execute("SELECT DISTINCT source FROM epochs ORDER BY source")
-        return [Source.parse(source) for (source,) in rows]
+    def hold(self, sources: Sequence[Source], now_utc_ms: int) -> None:
+        """Keep all others from judging these units until the transaction ends.
 
-    def epochs(self, source: Source) -> list[Epoch]:
-        """A unit's epochs in their order, without what waits."""
-        sql = "SELECT epoch, number, upto, hash, previous, ended_at FROM epochs WHERE source = ?"
-        return lived_order([Epoch(*row) for row in self._db.execute(sql, (str(source),))])
+        sources: in their order, so that two workers never wait for each other.
+        """
+        self._db.run_many(HOLD, [(str(source), now_utc_ms) for source in sources])
 
-    def texts(self, source: Source, epoch: str, *, above: int = 0) -> Iterator[str]:
-        """An epoch's entries in their order, from the one after number `above`."""
-        sql = "SELECT text FROM entries WHERE source = ? AND epoch = ? AND seq > ? ORDER BY seq"
-        return (text for (text,) in self._db.execute(sql, (str(source), epoch, above)))
+    def standing(self, sources: Sequence[Source], keys: Sequence[Key]) -> Standing:
+        """Where the units' journals stand, and the stored hashes of these entries."""
+        epochs: dict[str, list[Epoch]] = {str(source): [] for source in sources}
+        if sources:
+            sql = EPOCHS.format(marks=marks(len(sources)))
+            for source, *row in self._db.rows(sql, list(epochs)):
+                epochs[source].append(self._epoch(source, *row))
+        standing = Standing({source: Journal(epochs[str(source)]) for source in sources})
+        for source in sources:
+            for epoch in epochs[str(source)]:
+                for seq, waiting in epoch.waiting.items():
+                    standing.hashes[source, epoch.name, seq] = waiting.hash
+        wanted = [key for key in keys if key[2] <= standing.journals[key[0]].upto(key[1])]
+        for at in range(0, len(wanted), KEY_COUNT_MAX):
+            some = wanted[at : at + KEY_COUNT_MAX]
+            values = [value for source, name, seq in some for value in (str(source), name, seq)]
+            for source, name, seq, hash_ in self._db.rows(
+                HASHES.format(rows=row_marks(len(some), 3)), values
+            ):
+                standing.hashes[Source.parse(source), name, seq] = hash_
+        return standing
 
-    def rows(self) -> Iterator[Row]:
-        """All entries: unit by unit, epoch by epoch, in the order of their numbers."""
-        sql = (
-            "SELECT source, epoch, seq, received_utc_ms, text FROM entries"
-            " WHERE source = ? AND epoch = ? ORDER BY seq"
-        )
-        for source in self.sources():
-            for epoch in self.epochs(source):
-                yield from map(Row._make, self._db.execute(sql, (str(source), epoch.name)))
+    def keep(self, outcome: Outcome) -> None:
+        """Store a batch's outcome."""
+        now, db = outcome.received_utc_ms, self._db
+        if outcome.kept:
+            rows = [_entry_row(kept.entry, now) for kept in outcome.kept]
+            db.insert("entries", ENTRY_COLUMNS, rows)
+        findings = [*outcome.findings, *map(self._displace, outcome.displaced)]
+        findings += filter(None, map(self._day_finding, outcome.days))
+        self._keep_findings(findings, now)
+        for source in outcome.cleared:
+            self.alarms.clear("clock", source, now)
+        if outcome.epochs:
+            db.run_many(
+                KEEP_EPOCH,
+                [_epoch_row(source, epoch) for (source, _), epoch in outcome.epochs.items()],
+            )
+        for (source, name), text in outcome.notes.items():
+            assert name in (topics.STATE, topics.HEALTH), name
+            sql = f"UPDATE units SET {name} = ?, {name}_utc_ms = ? WHERE source = ?"
+            db.run(sql, (text, now, str(source)))
 
-    def problems(self) -> list[ProblemRow]:
-        """Everything that was ever found wrong, oldest first."""
-        sql = "SELECT source, name, seq, sentence, count, text FROM problems ORDER BY id"
-        return [ProblemRow._make(row) for row in self._db.execute(sql)]
+    # -- asks
 
-    def notes(self) -> dict[tuple[str, str], str]:
-        """The latest state and health of each unit."""
-        rows = self._db.execute("SELECT source, name, text FROM notes")
-        return {(source, name): text for source, name, text in rows}
+    def take_due_asks(self, now_utc_ms: int) -> list[Ask]:
+        """The asks to send now; each is this worker's alone and comes again less and less often."""
+        asks = []
+        for source, epoch, first, last, *times in self._db.rows(DUE, (now_utc_ms,)):
+            before = Asking(first, last, *times)
+            after = sent(before, now_utc_ms)
+            values = (after.asked_upto, after.retry_ms, after.due_utc_ms)
+            place = (source, epoch, before.due_utc_ms, first)
+            if self._db.run(ASKED, (*values, *place)):
+                asks.append(Ask(Source.parse(source), epoch, first, after.asked_upto))
+        return asks
 
-    def _prepare(self, read_only: bool) -> None:
-        self._db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        if not read_only:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            if self._pragma("application_id") == 0 and not self._tables():
-                self._create()
-            if (self._pragma("journal_mode"), self._pragma("synchronous")) != ("wal", 2):
-                raise StoreError("WAL with synchronous=FULL is not possible here")
-        if self._pragma("application_id") != APPLICATION_ID:
-            raise StoreError("not a database of the centre")
-        if self._pragma("user_version") != VERSION:
-            found = self._pragma("user_version")
-            raise StoreError(f"version {found}, this program needs {VERSION}")
+    # -- keys
 
-    def _create(self) -> None:
-        self._db.executescript(
-            f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
-            f" PRAGMA user_version = {VERSION}; COMMIT;"
-        )
+    def keep_keys(self, registry: Registry, now_utc_ms: int) -> None:
+        """Remember every key that was ever registered, and since when it is not any more."""
+        named = {
+            (str(source), kid): (key.to_text(), unit.revoked.get(kid))
+            for source, unit in registry.items()
+            for kid, key in unit.keys.items()
+        }
+        with self._db.transaction():
+            sql = "SELECT source, kid, revoked FROM keys WHERE removed_utc_ms IS NULL"
+            known = {(source, kid): revoked for source, kid, revoked in self._db.rows(sql)}
+            self._db.run_many(
+                KEEP_KEY,
+                [
+                    (*place, public, now_utc_ms, revoked)
+                    for place, (public, revoked) in sorted(named.items())
+                    if place not in known or known[place] != revoked
+                ],
+            )
+            gone = sorted(known.keys() - named.keys())
+            self._db.run_many(REMOVED_KEY, [(now_utc_ms, *place) for place in gone])
 
-    def _pragma(self, name: str) -> int | str:
-        value: int | str = self._db.execute(f"PRAGMA {name}").fetchone()[0]
-        return value
+    # -- how
 
-    def _tables(self) -> list[str]:
-        return [name for (name,) in self._db.execute("SELECT name FROM sqlite_schema")]
+    def _epoch(self, source: str, name: str, *row: Any) -> Epoch:
+        (number, upto, hash_, previous, ended_at, ended_hash, told_seq, proved_seq, moved, receipt,
+         *asking) = row  # fmt: skip
+        epoch = Epoch(
+            name, number, upto, hash_, previous, ended_at, ended_hash, told_seq, moved,
+            None if asking[0] is None else Asking(*asking), receipt,
+        )  # fmt: skip
+        if proved_seq > upto:
+            for seq, *waiting in self._db.rows(WAITING, (source, name, upto)):
+                epoch.waiting[seq] = Waiting(*waiting)
+        return epoch
 
-    def _displace(self, displaced: Displaced, now: int) -> None:
-        key = (str(displaced.source), displaced.epoch, displaced.problem.seq)
+    def _displace(self, displaced: Displaced) -> Finding:
+        source, epoch, problem = displaced
         sql = "DELETE FROM entries WHERE source = ? AND epoch = ? AND seq = ? RETURNING text"
-        (text,) = self._db.execute(sql, key).fetchone()
-        self._keep_problem(Finding(*displaced, text.encode()), now)
+        ((text,),) = self._db.rows(sql, (str(source), epoch, problem.seq))
+        return Finding(source, epoch, problem, text.encode())
 
-    def _keep_problem(self, finding: Finding, now: int) -> None:
-        source, epoch, (name, seq, sentence), payload = finding
-        subject = payload if payload is not None else f"{epoch}-{seq} {sentence}".encode()
-        self._db.execute(
-            KEEP_PROBLEM,
-            {
-                "source": str(source or ""),
-                "name": name,
-                "digest": sha256(subject).hexdigest(),
-                "epoch": epoch,
-                "seq": seq,
-                "sentence": sentence,
-                "now": now,
-                "text": payload[:TEXT_LEN_MAX] if payload is not None else None,
-                "count_max": PROBLEM_COUNT_MAX,
-            },
-        )
+    def _day_finding(self, key: Key) -> Finding | None:
+        """What is wrong with the day that a `daily` entry closes."""
+        source, epoch, seq = key
+        place = (str(source), epoch, seq)
+        sql = "SELECT text FROM entries WHERE source = ? AND epoch = ? AND seq = ?"
+        ((text,),) = self._db.rows(sql, place)
+        counted: dict[str, int] = {}
+        for outcome, satisfaction, count in self._db.rows(DAY, (*place, *place)):
+            counted[str(satisfaction or outcome)] = count
+        problem = day_problem(seq, read(text).data, counted)
+        return None if problem is None else Finding(source, epoch, problem)
+
+    def _keep_findings(self, findings: Iterable[Finding], now: int) -> None:
+        """Store what is wrong, and raise its alarms: a share that is used up raises no more."""
+        # In one order on every worker: strangers are nobody's to hold.
+        for finding in sorted(findings, key=_order):
+            place, name = str(finding.source or ""), finding.problem.name
+            epoch, seq, sentence = finding.epoch, finding.problem.seq, finding.problem.sentence
+            payload = finding.payload
+            subject = payload if payload is not None else f"{epoch}-{seq} {sentence}".encode()
+            key = (place, name, sha256(subject).hexdigest())
+            charged = place if finding.is_registered else STRANGERS
+            if not self._db.run(COUNT_PROBLEM, (now, *key)):
+                ((used,),) = self._db.rows(SHARE, (charged,))
+                if used >= self._problem_count_max:
+                    continue
+                text = None if payload is None else payload[:TEXT_LEN_MAX]
+                more: Values = (epoch, seq, sentence, now, now, text)
+                self._db.run(KEEP_PROBLEM, (*key, charged, *more))
+            self.alarms.find(place, name, sentence, now, clears=finding.clears)
 
 
-def _entry_row(kept: Kept, now: int) -> tuple[str | int, ...]:
-    entry = kept.entry
-    source = str(entry.source)
-    return (source, entry.epoch, entry.seq, entry.kind, entry.hash, now, entry.text)
+def _order(finding: Finding) -> tuple[str, str]:
+    return str(finding.source or ""), finding.problem.name
 
 
-def _changed(outcome: Outcome) -> list[tuple[Source, Epoch]]:
-    return [(source, epoch) for (source, _), epoch in outcome.epochs.items()]
+def _entry_row(entry: Entry, now: int) -> Values:
+    facets = _facets(entry.kind, entry.data)
+    return (
+        str(entry.source), entry.epoch, entry.seq, entry.kind, entry.hash, entry.prevhash, now,
+        *facets, entry.text,
+    )  # fmt: skip
 
 
-def _epoch_row(source: Source, epoch: Epoch) -> tuple[str | int | None, ...]:
-    place = (epoch.number, epoch.upto, epoch.hash, epoch.previous, epoch.ended_at)
-    return (str(source), epoch.name, *place)
+def _facets(kind: str, data: dict[str, Any]) -> tuple[str | int | None, ...]:
+    """projectNo, what it is about, outcome, satisfaction: each only when it is what it should."""
+    about = data.get("rating" if kind == "correction" else "service")
+    outcome = data.get("outcome") if kind == "rating" else None
+    satisfaction = data.get("satisfaction") if kind == "rating" else None
+    return (
+        _word(data.get("projectNo")),
+        _word(about),
+        _word(outcome),
+        satisfaction if type(satisfaction) is int and 1 <= satisfaction <= 5 else None,
+    )
+
+
+def _word(value: Any) -> str | None:
+    good = isinstance(value, str) and len(value) <= PROJECT_NO_LEN_MAX and value.isprintable()
+    return value if good else None
+
+
+def _epoch_row(source: Source, epoch: Epoch) -> Values:
+    asking = epoch.asking
+    hole = (None,) * 6 if asking is None else (
+        asking.first, asking.last, asking.since_utc_ms, asking.asked_upto, asking.retry_ms,
+        asking.due_utc_ms,
+    )  # fmt: skip
+    return (
+        str(source), epoch.name, epoch.number, epoch.upto, epoch.hash, epoch.previous,
+        epoch.ended_at, epoch.ended_hash, epoch.told_seq, epoch.proved_seq, epoch.moved_utc_ms,
+        epoch.receipt, *hole,
+    )  # fmt: skip

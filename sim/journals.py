@@ -1,6 +1,7 @@
 """Journals of units that never existed: valid, signed and chained, from a seed (pure)."""
 
 import random
+from collections import Counter
 from copy import deepcopy
 from functools import cache
 from typing import Any
@@ -29,16 +30,19 @@ class Writer:
         self._random = random.Random(seed)
         self._boot_id = f"{self._random.getrandbits(128):032x}"
         self._boottime_ms = 20_000
+        self._rated: Counter[str] = Counter()
         self.head = Head(self._new_epoch(), 0, GENESIS)
 
     def write(self, kind: str, **changes: Any) -> str:
         """Seal the next entry: its kind's example, with changes to the data."""
-        data = deepcopy(_example(kind)) | changes
+        data = deepcopy(_example(kind)) | self._counts(kind) | changes
         data.pop("stamp")
         self._boottime_ms += self._random.randrange(10, 60_000)
         boottime_ms = self._boottime_ms
         stamp = Stamp(self._boot_id, boottime_ms, BOOT_UTC_MS + boottime_ms, True, 15)
         draft = Draft(self.head.seq + 1, kind, self.source.unit, data, stamp)
+        if kind == "rating":
+            self._rated[str(data["satisfaction"] or data["outcome"])] += 1
         return self._seal(draft)
 
     def write_any(self) -> str:
@@ -63,8 +67,18 @@ class Writer:
         """Start a new epoch that says where the one before ended (default: where it did)."""
         ended = previous or self.head
         self.head = Head(self._new_epoch(), 0, GENESIS)
+        self._rated.clear()
         value = {"epoch": ended.epoch, "seq": ended.seq, "hash": ended.hash}
         return self.write("boot", reason=reason, previous=value)
+
+    def _counts(self, kind: str) -> dict[str, Any]:
+        """What a day's entry says of the ratings since the one before."""
+        if kind != "daily":
+            return {}
+        rated = {level: self._rated[level] for level in "12345"}
+        not_rated = {reason: self._rated[reason] for reason in NOT_RATED}
+        self._rated.clear()
+        return {"rated": rated, "notRated": not_rated}
 
     def _seal(self, draft: Draft) -> str:
         epoch, prevhash = self.head.epoch, self.head.hash

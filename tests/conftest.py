@@ -6,11 +6,15 @@ A test that holds a promise of the product reports it: id, what was tried, how o
 
 import os
 import shutil
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from central.config import StoreConfig
+from sim.postgres import Postgres
 
 settings.register_profile(
     "haochaping",
@@ -31,8 +35,16 @@ PROMISE = "promise"
 SBIN = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
 TOOLS: dict[str, tuple[Callable[[], object], str]] = {
     "mosquitto": (lambda: shutil.which("mosquitto", path=SBIN), "apt install mosquitto"),
+    "rabbitmq": (lambda: shutil.which("rabbitmq-server", path=SBIN), "apt install rabbitmq-server"),
+    "mosquitto_pub": (
+        lambda: shutil.which("mosquitto_pub") and shutil.which("openssl"),
+        "apt install mosquitto-clients openssl",
+    ),
     "strace": (lambda: shutil.which("strace"), "apt install strace"),
     "node": (lambda: shutil.which("node") and shutil.which("npm"), "apt install nodejs npm"),
+    "java": (lambda: shutil.which("javac"), "apt install openjdk-17-jdk-headless"),
+    "go": (lambda: shutil.which("go"), "apt install golang-go"),
+    "postgres": (Postgres.available, "apt install postgresql"),
     "unifont": (
         lambda: list(Path("/usr/share/fonts").glob("*/unifont/*")),
         "apt install fonts-unifont",
@@ -56,6 +68,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--minutes", type=int, default=0, help="a campaign of about N minutes (default: a fast run)"
     )
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for all tests of this process."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs("postgres"))])
+def store_config(request: pytest.FixtureRequest, tmp_path: Path) -> StoreConfig:
+    """An empty database of each engine."""
+    url = None
+    if request.param == "postgres":
+        server: Postgres = request.getfixturevalue("postgres")
+        url = server.create_database(f"test_{uuid.uuid4().hex}")
+    return StoreConfig(database=tmp_path / "central.db", url=url)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 
 from central.config import load, parse
 from central.errors import ConfigError, RegistryError
-from central.registry import Registry, RegistryFile, dump
+from central.registry import Registry, RegistryFile, Unit, dump
 from protocol.central.entry import Source
 from sim.journals import key
 
@@ -25,7 +25,7 @@ database = "/var/lib/central.db"
 key = "platform.pem"
 """
 SOURCE = Source("330102", "h01", "w03")
-UNITS = {SOURCE: {key(1).kid: key(1).public}}
+UNITS = {SOURCE: Unit.of(key(1).public)}
 
 
 def problems(text: str) -> list[str]:
@@ -38,7 +38,7 @@ def test_parse_when_all_is_given_then_takes_it_and_paths_start_at_the_file() -> 
     config = parse(GOOD, Path("/etc/central"))
     assert (config.broker.host, config.broker.port) == ("broker.example", 8883)
     assert (config.broker.protocol, config.broker.client_id) == (4, "centre-2")
-    assert config.database == Path("/var/lib/central.db")
+    assert config.store.database == Path("/var/lib/central.db")
     assert config.platform_key == Path("/etc/central/platform.pem")
     assert config.registry == Path("/etc/central/registry.json")
 
@@ -50,7 +50,51 @@ def test_parse_when_only_the_needful_is_given_then_the_rest_has_defaults() -> No
         1883,
         5,
     )
-    assert config.database == Path("x/central.db")
+    assert (config.store.database, config.store.url) == (Path("x/central.db"), None)
+    assert (config.broker.share, config.broker.areas, config.broker.tls_ca) == (None, (), None)
+    assert (config.alarms.silent_ms, config.alarms.gap_ms) == (300_000, 30_000)
+    assert (config.alarms.withheld_ms, config.metrics.port) == (600_000, 0)
+
+
+def test_parse_when_a_cluster_is_configured_then_takes_it() -> None:
+    text = """
+    registry = "r.json"
+    platform.key = "p.pem"
+    store.url = "postgresql://db.example/hcp"
+    metrics.port = 9464
+    [broker]
+    share = "centre"
+    areas = ["330102", "330106"]
+    tls_ca = "ca.pem"
+    tls_certificate = "centre.pem"
+    tls_key = "centre.key"
+    """
+    config = parse(text, Path("/etc/central"))
+    assert config.store.url == "postgresql://db.example/hcp"
+    assert config.store.place == "PostgreSQL"
+    assert (config.broker.share, config.broker.areas) == ("centre", ("330102", "330106"))
+    assert config.broker.tls_key == Path("/etc/central/centre.key")
+    assert config.metrics.port == 9464
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ('store.url = "postgresql://x"', "store.url: goes without store.database"),
+        ('broker.share = "a/b"', "broker.share: is 'a/b', must be letters, digits, _ . and -"),
+        ('broker.areas = "330102"', "broker.areas: is '330102', must be a list of area codes"),
+        ('broker.areas = ["+"]', "broker.areas: is ['+'], must be a list of area codes"),
+        ('broker.tls_key = "k"', "broker.tls_key: a certificate and its key go together"),
+        ("alarms.silent_s = 5", "alarms.silent_s: is 5, must be a whole number from 60 to 86400"),
+        (
+            'store.url = "mysql://x"',
+            "store.url: is 'mysql://x', must be postgresql://host/database",
+        ),
+    ],
+)
+def test_parse_when_one_thing_is_wrong_then_says_it_in_words(more: str, sentence: str) -> None:
+    base = 'registry = "r"\nplatform.key = "p"\nstore.database = "d"\n'
+    assert any(problem.startswith(sentence) for problem in problems(base + more))
 
 
 def test_parse_when_much_is_wrong_then_names_everything_at_once() -> None:
@@ -88,11 +132,24 @@ def test_load_when_there_is_no_file_then_says_which(tmp_path: Path) -> None:
 
 def test_registry_when_dumped_and_parsed_then_knows_the_same_keys() -> None:
     registry = Registry.parse(dump(UNITS))
-    keys = registry.keys_of(SOURCE)
-    assert keys is not None
+    keys = registry.current_keys(SOURCE)
     assert keys[key(1).kid].to_text() == key(1).public.to_text()
-    assert registry.keys_of(Source("330102", "h01", "w04")) is None
+    assert registry.get(Source("330102", "h01", "w04")) is None
     assert len(registry) == 1
+
+
+def test_registry_when_a_key_was_revoked_then_it_is_known_and_not_current() -> None:
+    old, new = key(1).public, key(2).public
+    unit = Unit({old.kid: old, new.kid: new}, {old.kid: "2026-11-22T10:00:00.000Z"}, "3")
+    registry = Registry.parse(dump({SOURCE: unit}))
+    found = registry.get(SOURCE)
+    assert found is not None
+    assert (found.keys.keys(), dict(found.revoked), found.window) == (
+        {old.kid, new.kid},
+        dict(unit.revoked),
+        "3",
+    )
+    assert registry.current_keys(SOURCE).keys() == {new.kid}
 
 
 @pytest.mark.parametrize(
@@ -109,6 +166,8 @@ def test_registry_when_dumped_and_parsed_then_knows_the_same_keys() -> None:
             "a unit occurs twice",
         ),
         ("not json", "not JSON"),
+        (dump(UNITS).replace('"kid"', '"revoked":"yesterday","kid"'), "no time in UTC"),
+        (dump(UNITS).replace('"keys"', '"window":3,"keys"'), "window is not a text"),
     ],
 )
 def test_registry_when_it_is_wrong_then_says_how(text: str, reason: str) -> None:
@@ -125,7 +184,7 @@ def test_registry_file_when_replaced_then_is_read_again_once(tmp_path: Path) -> 
     os.replace(tmp_path / "new", path)
     assert file.refresh()
     assert not file.refresh()
-    assert file.registry.keys_of(SOURCE) is not None
+    assert file.registry.get(SOURCE) is not None
 
 
 def test_registry_file_when_it_turns_bad_then_says_so_once_and_keeps_the_units(
@@ -142,4 +201,4 @@ def test_registry_file_when_it_turns_bad_then_says_so_once_and_keeps_the_units(
     with pytest.raises(RegistryError, match="No such file"):
         file.refresh()
     assert not file.refresh()
-    assert file.registry.keys_of(SOURCE) is not None
+    assert file.registry.get(SOURCE) is not None

@@ -2,14 +2,12 @@
 
 import json
 import queue
-import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,95 +16,27 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from central.__main__ import main
-from central.registry import dump
-from protocol.central import receipts, topics
+from central.registry import Unit as Registered
+from protocol.central import receipts, schema, topics
 from protocol.central.entry import Source, read
 from protocol.central.receipts import Receipt
 from sim.brokers import Amqtt, Mosquitto
+from sim.centres import PLATFORM, Centre, wait_for
 from sim.journals import Writer, journal, key
 
 pytestmark = pytest.mark.needs("mosquitto")
 
 DEADLINE_S = 10.0
 SOURCE, OTHER = Source("330102", "h01", "w03"), Source("330102", "h01", "w04")
-UNIT, PLATFORM = key(1), key(9)
+UNIT = key(1)
+UNITS = {SOURCE: Registered.of(UNIT.public)}
 Broker = Mosquitto | Amqtt
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    """The condition's first true value; asked again and again until the deadline."""
-    deadline_s = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline_s:
-        if found := condition():
-            return found
-        threading.Event().wait(0.001)
-    raise AssertionError(f"{what}: not within {DEADLINE_S} s")
 
 
 @pytest.fixture
 def broker() -> Iterator[Mosquitto]:
     with Mosquitto() as mosquitto:
         yield mosquitto
-
-
-class Centre:
-    """`python -m central run --print`, its lines as they come."""
-
-    def __init__(self, folder: Path, port: int, protocol: int = 5) -> None:
-        self.config = folder / "central.toml"
-        self.config.write_text(
-            f'registry = "registry.json"\n[broker]\nport = {port}\nprotocol = {protocol}\n'
-            '[platform]\nkey = "platform.pem"\n'
-        )
-        if not (folder / "platform.pem").exists():
-            PLATFORM.save(folder / "platform.pem")
-            (folder / "registry.json").write_text(dump({SOURCE: {UNIT.kid: UNIT.public}}))
-        self.start()
-
-    def start(self) -> None:
-        self.lines: queue.Queue[tuple[str, Any]] = queue.Queue()
-        self.said: list[str] = []
-        command = [sys.executable, "-m", "central", "run", "--print", "--config"]
-        self.process = subprocess.Popen(
-            [*command, str(self.config)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
-        for read_all in (self._read_out, self._read_err):
-            threading.Thread(target=read_all, daemon=True).start()
-
-    def next(self, name: str) -> Any:
-        """The next line of a name; lines before it are passed over."""
-        deadline_s = time.monotonic() + DEADLINE_S
-        while True:
-            try:
-                found, value = self.lines.get(timeout=max(0.0, deadline_s - time.monotonic()))
-            except queue.Empty:
-                raise AssertionError(f"no {name}; stderr: {self.said}") from None
-            if found == name:
-                return value
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        code = self.process.wait(DEADLINE_S)
-        assert self.process.stdout
-        assert self.process.stderr
-        return code
-
-    def _read_out(self) -> None:
-        assert self.process.stdout
-        with self.process.stdout as lines:
-            for line in lines:
-                ((name, value),) = json.loads(line).items()
-                self.lines.put((name, value))
-
-    def _read_err(self) -> None:
-        assert self.process.stderr
-        said = self.said
-        with self.process.stderr as lines:
-            for line in lines:
-                said.append(line)
 
 
 class Unit:
@@ -155,11 +85,12 @@ class Unit:
 
 @pytest.fixture
 def centre(tmp_path: Path, broker: Mosquitto) -> Iterator[Centre]:
-    centre = Centre(tmp_path, broker.port)
+    centre = Centre(tmp_path, broker.port, units=UNITS)
+    centre.start()
     centre.next("ready")
     yield centre
-    if centre.process.poll() is None:
-        assert centre.end() == 0
+    if centre.process.running:
+        assert centre.stop() == 0
 
 
 @pytest.fixture
@@ -170,9 +101,9 @@ def unit(broker: Mosquitto) -> Iterator[Unit]:
 
 
 def entries(centre: Centre, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What `python -m central entries` prints."""
+    """What `python -m central export` prints."""
     capsys.readouterr()
-    assert main(["entries", "--config", str(centre.config)]) == 0
+    assert main(["export", "--config", str(centre.config)]) == 0
     return [json.loads(line)["text"] for line in capsys.readouterr().out.splitlines()]
 
 
@@ -278,7 +209,7 @@ def test_centre_when_killed_then_takes_what_waited_at_the_broker_and_repeats_the
     texts = journal(Writer(SOURCE, UNIT, 1), 10)
     unit.send(*texts[:5])
     unit.receipt(5)
-    centre.end(signal.SIGKILL)
+    centre.kill()
     unit.send(*texts[5:])
     centre.start()
     unit.receipt(10)
@@ -288,10 +219,10 @@ def test_centre_when_killed_then_takes_what_waited_at_the_broker_and_repeats_the
     assert entries(centre, capsys) == texts
 
 
-def test_centre_when_the_store_fails_then_tells_nothing_and_the_broker_keeps_the_message(
+def test_centre_when_the_store_fails_then_tells_nothing_and_goes_on_when_it_is_back(
     centre: Centre, unit: Unit
 ) -> None:
-    texts = journal(Writer(SOURCE, UNIT, 1), 2)
+    texts = journal(Writer(SOURCE, UNIT, 1), 3)
     unit.send(texts[0])
     unit.receipt(1)
     database = centre.config.with_name("central.db")
@@ -299,14 +230,15 @@ def test_centre_when_the_store_fails_then_tells_nothing_and_the_broker_keeps_the
         db.execute("ALTER TABLE entries RENAME TO away")
     db.close()
     unit.send(texts[1])
-    assert centre.process.wait(DEADLINE_S) == 2
-    wait_for(lambda: any("no such table: entries" in line for line in centre.said), "sentence")
+    wait_for(lambda: any("no such table" in line for line in centre.said), "sentence")
     assert [receipt.upto for receipt in unit.receipts] == [1]
     with sqlite3.connect(database) as db:
         db.execute("ALTER TABLE away RENAME TO entries")
     db.close()
-    centre.start()
-    unit.receipt(2)
+    unit.send(texts[2])
+    unit.receipt(3)
+    wait_for(lambda: any("the database is back" in line for line in centre.said), "sentence")
+    assert sum("no such table" in line for line in centre.said) == 1
 
 
 def test_centre_when_the_broker_forgets_everything_then_comes_back_by_itself(
@@ -332,12 +264,13 @@ def test_centre_when_started_without_a_broker_then_says_so_once_and_waits_for_it
     tmp_path: Path,
 ) -> None:
     broker = Mosquitto()
-    centre = Centre(tmp_path, broker.port)
+    centre = Centre(tmp_path, broker.port, units=UNITS)
+    centre.start()
     wait_for(lambda: any("no broker at" in line for line in centre.said), "sentence")
     with broker:
         centre.next("ready")
         assert sum("no broker at" in line for line in centre.said) == 1
-        assert centre.end() == 0
+        assert centre.stop() == 0
 
 
 def test_centre_when_a_unit_is_registered_then_knows_it_without_a_restart(
@@ -347,9 +280,7 @@ def test_centre_when_a_unit_is_registered_then_knows_it_without_a_restart(
     text = Writer(OTHER, key(2), 1).write("boot")
     unit.send(text)
     assert centre.next("problem")["name"] == "unknown_unit"
-    new = centre.config.with_name("new.json")
-    new.write_text(dump({SOURCE: {UNIT.kid: UNIT.public}, OTHER: {key(2).kid: key(2).public}}))
-    new.replace(centre.config.with_name("registry.json"))
+    centre.register({**UNITS, OTHER: Registered.of(key(2).public)})
 
     def sent_again() -> bool:
         unit.send(text)
@@ -365,13 +296,14 @@ def test_centre_when_the_broker_speaks_only_3_1_1_then_works_the_same(
 ) -> None:
     texts = journal(Writer(SOURCE, UNIT, 1), 30)
     with kind() as broker:
-        centre = Centre(tmp_path, broker.port, protocol=4)
+        centre = Centre(tmp_path, broker.port, units=UNITS, protocol=4)
+        centre.start()
         centre.next("ready")
         unit = Unit(broker.port, protocol=4)
         unit.send(*texts)
         assert unit.receipt(30).source == SOURCE
         unit.close()
-        assert centre.end() == 0
+        assert centre.stop() == 0
 
 
 def test_verify_when_a_stored_entry_was_edited_then_says_so_and_fails(
@@ -402,17 +334,17 @@ def test_command_when_something_is_missing_then_says_one_sentence_and_exits_with
     PLATFORM.save(tmp_path / "p.pem")
     assert main(["run", "--config", str(config)]) == 2
     assert "r.json: No such file" in capsys.readouterr().err
-    for command in ("verify", "entries"):
+    for command in ("verify", "export"):
         assert main([command, "--config", str(config)]) == 2
         assert "central.db: unable to open" in capsys.readouterr().err
 
 
-def test_entries_when_nobody_reads_them_then_ends_with_a_sentence(
+def test_export_when_nobody_reads_them_then_ends_with_a_sentence(
     centre: Centre, unit: Unit
 ) -> None:
     unit.send(*journal(Writer(SOURCE, UNIT, 1), 200))
     unit.receipt(200)
-    command = [sys.executable, "-m", "central", "entries", "--config", str(centre.config)]
+    command = [sys.executable, "-m", "central", "export", "--config", str(centre.config)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
@@ -420,3 +352,30 @@ def test_entries_when_nobody_reads_them_then_ends_with_a_sentence(
         process.stdout.close()
         assert process.stderr.read() == b"central: nobody reads the output any more\n"
         assert process.wait(DEADLINE_S) == 2
+
+
+def test_centre_when_a_unit_forks_then_the_alarm_is_called_out_on_its_topic(
+    centre: Centre, unit: Unit, broker: Mosquitto
+) -> None:
+    heard: queue.Queue[MQTTMessage] = queue.Queue()
+    operator = Client(CallbackAPIVersion.VERSION2, client_id="operator")
+    operator.on_message = lambda _client, _data, message: heard.put(message)
+    subscribed = threading.Event()
+    operator.on_subscribe = lambda *_: subscribed.set()
+    operator.connect("127.0.0.1", broker.port)
+    operator.loop_start()
+    operator.subscribe("hcp/v1/+/+/+/alarm/+", qos=1)
+    assert subscribed.wait(DEADLINE_S)
+    unit.send(Writer(SOURCE, UNIT, 1).write("boot"))
+    unit.receipt(1)
+    unit.send(Writer(SOURCE, UNIT, 1).write("boot", configHash="0" * 16))
+    opened = heard.get(timeout=DEADLINE_S)
+    value = json.loads(opened.payload)
+    assert opened.topic == topics.alarm(SOURCE, "fork")
+    assert schema.message_problems("alarm", value) == []
+    assert (value["name"], value["state"], value["source"]) == ("fork", "open", str(SOURCE))
+    assert main(["alarms", "--config", str(centre.config), "--close", "1"]) == 0
+    closed = json.loads(heard.get(timeout=DEADLINE_S).payload)
+    assert (closed["name"], closed["state"]) == ("fork", "closed")
+    operator.disconnect()
+    operator.loop_stop()
