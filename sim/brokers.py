@@ -3,13 +3,16 @@
     with Mosquitto() as broker:
         connect("127.0.0.1", broker.port)
 
-Mosquitto is the broker to test with. Amqtt speaks MQTT 3.1.1 only, but comes from the package
-index: it serves the demo where mosquitto cannot be installed. Neither writes anything to disk
-that outlives it, so a broker that was killed has forgotten everything.
+Mosquitto is the broker to test with, ShippedMosquitto the one of central/mosquitto/ with its
+certificates and access lists. Amqtt speaks MQTT 3.1.1 only, but comes from the package index: it
+serves the demo where mosquitto cannot be installed. But for ShippedMosquitto none writes anything
+to disk that outlives it, so a broker that was killed has forgotten everything. The broker of a
+cluster is in sim/rabbitmq.py.
 """
 
 import asyncio
 import contextlib
+import getpass
 import importlib.util
 import os
 import shutil
@@ -19,8 +22,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import BinaryIO, ClassVar, Self
+
+import central
+from sim.authority import Authority
+from sim.processes import free_port
 
 START_S = 10.0  # amqtt imports for 2 s on a Raspberry Pi; mosquitto answers after 10 ms
 STOP_S = 5.0
@@ -40,20 +48,28 @@ set_tcp_nodelay true
 log_type error
 log_type warning
 """
+SHIPPED = Path(central.__file__).parent / "mosquitto"
 
 
 class BrokerUnavailable(Exception):
     """The broker is not installed or does not start; the text is a sentence for people."""
 
 
-class _BrokerProcess:
+class BrokerProcess:
     """A broker that is started, stopped and killed by its own process id."""
 
     protocols: ClassVar[tuple[int, ...]] = (4,)
+    start_s: ClassVar[float] = START_S
+    stop_s: ClassVar[float] = STOP_S
 
     def __init__(self, port: int | None = None) -> None:
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the broker itself; None while it does not run."""
+        return None if self._process is None else self._process.pid
 
     @classmethod
     def available(cls) -> bool:
@@ -63,17 +79,21 @@ class _BrokerProcess:
     def start(self) -> None:
         """Start it and wait until it answers; a stopped broker comes back on the same port."""
         assert self._process is None, "it runs already"
-        if _answers(self.port):
+        if answers(self.port):
             raise BrokerUnavailable(f"something else answers on port {self.port}")
-        with tempfile.TemporaryFile() as log:
+        with self._log() as log:
             self._process = subprocess.Popen(
-                self._command(), stdin=subprocess.PIPE, stdout=log, stderr=log
+                self._command(),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=self._environment(),
             )
             assert self._process.stdin is not None
             with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:
                 stdin.write(self._settings())
-            deadline = time.monotonic() + START_S
-            while not _answers(self.port):
+            deadline = time.monotonic() + self.start_s
+            while not self._is_up():
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     self.kill()
                     log.seek(0)
@@ -106,16 +126,27 @@ class _BrokerProcess:
         process.send_signal(signal.SIGCONT)
         process.send_signal(number)
         try:
-            process.wait(STOP_S)
+            process.wait(self.stop_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def _is_up(self) -> bool:
+        return answers(self.port)
 
     def _command(self) -> list[str]:
         raise NotImplementedError
 
     def _settings(self) -> bytes:
+        """What it reads from its stdin."""
         return b""
+
+    def _environment(self) -> dict[str, str] | None:
+        """None: ours."""
+        return None
+
+    def _log(self) -> BinaryIO:
+        return tempfile.TemporaryFile()
 
     def __enter__(self) -> Self:
         self.start()
@@ -130,7 +161,7 @@ class _BrokerProcess:
         self.stop()
 
 
-class Mosquitto(_BrokerProcess):
+class Mosquitto(BrokerProcess):
     """Eclipse Mosquitto, MQTT 3.1.1 and 5, anonymous, without persistence."""
 
     protocols: ClassVar[tuple[int, ...]] = (4, 5)
@@ -154,7 +185,66 @@ class Mosquitto(_BrokerProcess):
         return MOSQUITTO_CONF.format(port=self.port, host=HOST).encode()
 
 
-class Amqtt(_BrokerProcess):
+class ShippedMosquitto(Mosquitto):
+    """Mosquitto as it is shipped for the halls: `port` is the units', `platform_port` the other.
+
+    The files of central/mosquitto/ are copied into `folder` with these replacements and no other:
+    the two port lines, the user, and the three folders they name.
+    """
+
+    def __init__(self, folder: Path, units: Authority, platform: Authority) -> None:
+        """units, platform: who signs for whom; the broker's own certificate is the platform's."""
+        super().__init__()
+        self.platform_port = free_port()
+        self.folder = folder
+        self.log, self.crl = folder / "log", folder / "unit.crl"
+        self._admin = folder / "admin.sock"
+        folder.mkdir()
+        for name in ("mosquitto.conf", "unit.acl", "platform.acl", "admin.acl", "revoke"):
+            (folder / name).write_text(self._placed((SHIPPED / name).read_text("utf-8")), "utf-8")
+        server = platform.issue("broker")
+        for source, name in (
+            (server.certificate, "server.pem"),
+            (server.key, "server.key"),
+            (units.certificate, "unit-ca.pem"),
+            (units.crl, "unit.crl"),
+            (platform.certificate, "platform-ca.pem"),
+            (platform.crl, "platform.crl"),
+        ):
+            shutil.copy(source, folder / name)
+
+    def revoke(self, unit: str, new_list: Path) -> subprocess.CompletedProcess[str]:
+        """Run the shipped script."""
+        command = ["sh", str(self.folder / "revoke"), unit, str(new_list)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=START_S, check=False)
+
+    def _placed(self, text: str) -> str:
+        for shipped, here in (
+            ("listener 8883\n", f"listener {self.port} {HOST}\n"),
+            ("listener 8884\n", f"listener {self.platform_port} {HOST}\n"),
+            ("\nuser mosquitto\n", f"\nuser {getpass.getuser()}\n"),
+            ("/etc/haochaping/broker", str(self.folder)),
+            ("/run/mosquitto", str(self.folder)),
+            ("/var/lib/mosquitto", str(self.folder)),
+        ):
+            text = text.replace(shipped, here)
+        return text
+
+    def _is_up(self) -> bool:
+        # It opens one listener after the other.
+        return answers(self.port) and answers(self.platform_port) and self._admin.is_socket()
+
+    def _command(self) -> list[str]:
+        return [*super()._command()[:1], "-c", str(self.folder / "mosquitto.conf")]
+
+    def _settings(self) -> bytes:
+        return b""
+
+    def _log(self) -> BinaryIO:
+        return self.log.open("w+b")
+
+
+class Amqtt(BrokerProcess):
     """The broker of the amqtt package, MQTT 3.1.1 only."""
 
     @classmethod
@@ -168,14 +258,8 @@ class Amqtt(_BrokerProcess):
         return [sys.executable, "-m", "sim.brokers", str(self.port)]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Whether somebody listens on a loopback port."""
     try:
         socket.create_connection((HOST, port), timeout=1.0).close()
     except OSError:

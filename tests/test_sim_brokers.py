@@ -1,20 +1,34 @@
 """The broker starter: what other tests stand on has to hold by itself."""
 
 import socket
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from sim.brokers import Amqtt, BrokerUnavailable, Mosquitto
+from sim.authority import Authority
+from sim.brokers import Amqtt, BrokerProcess, BrokerUnavailable, Mosquitto, ShippedMosquitto
 
 pytestmark = pytest.mark.needs("mosquitto")
 
-KINDS = [Mosquitto, Amqtt]
+# Makes the broker below a folder, on a given port or a free one.
+Maker = Callable[[Path], BrokerProcess]
+
+
+def shipped(folder: Path) -> ShippedMosquitto:
+    return ShippedMosquitto(folder / "b", Authority(folder, "units"), Authority(folder, "platform"))
+
+
+KINDS: dict[str, Maker] = {
+    "mosquitto": lambda _folder: Mosquitto(),
+    "amqtt": lambda _folder: Amqtt(),
+    "shipped": shipped,
+}
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> type[Mosquitto | Amqtt]:
-    found: type[Mosquitto | Amqtt] = request.param
-    return found
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> BrokerProcess:
+    return KINDS[request.param](tmp_path)
 
 
 def answers(port: int) -> bool:
@@ -23,24 +37,25 @@ def answers(port: int) -> bool:
 
 
 def test_broker_when_killed_and_started_then_answers_on_the_same_port(
-    kind: type[Mosquitto | Amqtt],
+    broker: BrokerProcess,
 ) -> None:
-    with kind() as broker:
+    with broker:
         assert answers(broker.port)
+        assert broker.pid is not None
         broker.kill()
         assert not answers(broker.port)
+        assert broker.pid is None
         broker.start()
         assert answers(broker.port)
     assert not answers(broker.port)
 
 
-def test_broker_when_its_port_is_taken_then_says_so(kind: type[Mosquitto | Amqtt]) -> None:
-    with kind() as broker, pytest.raises(BrokerUnavailable, match="something else answers"):
-        kind(broker.port).start()
+def test_broker_when_its_port_is_taken_then_says_so(broker: BrokerProcess) -> None:
+    with Mosquitto(broker.port), pytest.raises(BrokerUnavailable, match="something else answers"):
+        broker.start()
 
 
-def test_broker_when_paused_then_still_can_be_stopped(kind: type[Mosquitto | Amqtt]) -> None:
-    broker = kind()
+def test_broker_when_paused_then_still_can_be_stopped(broker: BrokerProcess) -> None:
     broker.start()
     broker.pause()
     broker.stop()
