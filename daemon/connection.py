@@ -1,7 +1,8 @@
 """One connection to the broker (the only import of paho), from its opening to its trouble.
 
 Callbacks only turn what arrived into events. paho is used as a pipe: it gets no more entries than
-it may send at once, so it queues nothing.
+it may send at once, so it queues nothing. What may be under way beyond the broker's own
+acknowledgements is the outbox's window, not this one.
 """
 
 import select
@@ -33,13 +34,38 @@ CONNECT_S = 5.0
 KEEPALIVE_S = 30
 # paho wants to look at its keep-alive about once a second.
 MISC_S = 1.0
-# The outbox's window and as many entries asked for again.
+# Entries the broker has not acknowledged: 32 x 1 KB hide a 10 ms round trip at 3 200 entries/s.
 IN_FLIGHT_MAX = 32
 # The longest thing the platform has to say to a unit is a configuration.
 DOWN_LEN_MAX = 64 * 1024
 ASK_LEN_MAX = 1024
 # What paho raises at bytes that are no MQTT: not our bug, and not the end of the daemon.
 MALFORMED = (MQTTException, struct.error, ValueError, LookupError)
+# What a technician does about a reason code of MQTT 5; the codes of 3.1.1 are told as these.
+ADVICE = {
+    0x82: "look at [uplink] port and protocol",
+    0x84: "set [uplink] protocol = 4",
+    0x85: "the broker must take the client id area/hall/unit, the name in the certificate",
+    0x86: "the broker must let units in by their certificate, without a password",
+    0x87: "have the platform admit this unit's certificate, and let it use its own topics",
+    0x88: "wait, the unit calls again by itself",
+    0x89: "wait, the unit calls again by itself",
+    0x8A: "ask the platform why it banned this unit",
+    0x8B: "wait, the unit calls again by itself",
+    0x8D: "look at the network: what the unit says arrives too late",
+    0x8E: "another unit uses this one's name: look for a cloned card",
+    0x95: "the broker must take packets of 64 KiB",
+    0x97: "have the platform raise the broker's quota",
+    0x98: "ask the platform why",
+    0x9A: "the broker must keep retained messages",
+    0x9B: "the broker must speak QoS 1",
+    0x9C: "set [uplink] broker to where the platform has moved",
+    0x9D: "set [uplink] broker to where the platform has moved",
+    0x9F: "wait, the unit calls again by itself",
+    0xA2: "the broker must let this unit subscribe with a +",
+}
+ADVICE_ELSE = "show this to the platform"
+UNSPECIFIED = 0x80
 
 
 class Connection:
@@ -56,11 +82,16 @@ class Connection:
         self._config, self._source, self._keys, self._post = config, source, keys, post
         self._patience_s = patience_s
         self._client: mqtt.Client | None = None
-        # By seq, so that an entry the outbox offers again while it is here is not sent twice.
+        # By seq, so that an entry the outbox offers again while it is here is not sent twice; the
+        # outbox's windows bound them.
+        self._live: dict[int, Sealed] = {}
         self._waiting: dict[int, Sealed] = {}
-        self._in_flight: dict[int, tuple[int, float]] = {}
+        self._in_flight: dict[int, float] = {}
+        self._numbers: dict[int, int] = {}
         self._in_flight_max = IN_FLIGHT_MAX
+        self._taken: dict[str, list[int]] = {}
         self._opened_s = time.monotonic()
+        self._sent_away = False
         self.is_ready = False
         self.trouble = ""
 
@@ -69,6 +100,11 @@ class Connection:
         """Why there is no connection, for the technician."""
         config = self._config
         return f"broker {config.broker}:{config.port} {self.trouble or 'was left'}"
+
+    @property
+    def was_welcome(self) -> bool:
+        """Whether the broker let us in and did not send us away with a reason of its own."""
+        return self.is_ready and not self._sent_away
 
     # -- the connection
 
@@ -111,31 +147,43 @@ class Connection:
             client.loop_misc()
         except MALFORMED:
             self.trouble = "does not speak MQTT: look at [uplink] port"
+        self._tell_taken()
         self._watch(time.monotonic())
 
     def _watch(self, now_s: float) -> None:
         """Give up on a broker that holds the connection and says nothing."""
-        oldest_s = next((at_s for _, at_s in self._in_flight.values()), now_s)
+        oldest_s = next(iter(self._in_flight.values()), now_s)
         waiting_s = now_s - (oldest_s if self.is_ready else self._opened_s)
         if waiting_s > self._patience_s and not self.trouble:
             what = "acknowledged" if self.is_ready else "answered"
             self.trouble = f"has {what} nothing for {self._patience_s:g} s"
 
-    def offer(self, entry: Sealed) -> None:
-        if entry.seq not in (seq for seq, _ in self._in_flight.values()):
-            self._waiting[entry.seq] = entry
+    def offer(self, entry: Sealed, *, live: bool = False) -> None:
+        if entry.seq not in self._in_flight and entry.seq not in self._live:
+            (self._live if live else self._waiting)[entry.seq] = entry
 
     def send(self) -> None:
         """Publish what waits, as far as the broker lets us."""
         client = self._client
         assert client is not None
-        while self._waiting and self.is_ready and len(self._in_flight) < self._in_flight_max:
-            entry = self._waiting.pop(next(iter(self._waiting)))
+        while self.is_ready and len(self._in_flight) < self._in_flight_max:
+            waiting = self._live or self._waiting
+            if not waiting:
+                return
+            entry = waiting.pop(next(iter(waiting)))
             sent = client.publish(topics.up(self._source, entry.kind), entry.text, qos=1)
             if sent.rc != mqtt.MQTT_ERR_SUCCESS:
                 # The connection is gone, which its next turn finds.
                 return
-            self._in_flight[sent.mid] = (entry.seq, time.monotonic())
+            self._in_flight[entry.seq] = time.monotonic()
+            self._numbers[sent.mid] = entry.seq
+
+    def report(self, payload: bytes) -> None:
+        """Say how the unit does; not to a broker that does not even read what it was sent."""
+        client = self._client
+        assert client is not None
+        if self.is_ready and not client.want_write():
+            client.publish(topics.up(self._source, topics.HEALTH), payload, qos=0)
 
     def close(self) -> None:
         client, self._client = self._client, None
@@ -153,7 +201,8 @@ class Connection:
         config = self._config
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
-            client_id="hcp" + str(self._source).replace("/", "-"),
+            # The certificate's name, so that a broker may compare the two.
+            client_id=str(self._source).removeprefix("/"),
             protocol=mqtt.MQTTv5 if config.protocol == 5 else mqtt.MQTTv311,
             reconnect_on_failure=False,
         )
@@ -193,7 +242,7 @@ class Connection:
         self, client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, limits: Any
     ) -> None:
         if reason.is_failure:
-            self.trouble = f"refuses this unit: {reason}"
+            self.trouble = f"refuses this unit {_because(reason)}"
             return
         self._in_flight_max = min(IN_FLIGHT_MAX, getattr(limits, "ReceiveMaximum", IN_FLIGHT_MAX))
         client.subscribe(topics.every_down(self._source), qos=1)
@@ -207,24 +256,38 @@ class Connection:
         _more: object,
     ) -> None:
         if any(reason.is_failure for reason in reasons):
-            self.trouble = f"does not let this unit hear its receipts: {reasons[0]}"
+            self.trouble = f"does not let this unit hear its receipts {_because(reasons[0])}"
         elif not self.is_ready:
             client.publish(self._state_topic, _state("online"), qos=0, retain=True)
             self.is_ready = True
             self._post(BrokerUp())
 
     def _on_disconnect(
-        self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _more: object
+        self,
+        _client: mqtt.Client,
+        _data: object,
+        flags: mqtt.DisconnectFlags,
+        reason: ReasonCode,
+        _more: object,
     ) -> None:
-        self.trouble = self.trouble or f"closed the connection: {reason}"
+        self._sent_away = flags.is_disconnect_packet_from_server
+        why = "" if reason.value == UNSPECIFIED else f" {_because(reason)}"
+        self.trouble = self.trouble or f"closed the connection{why}"
 
     def _on_publish(
         self, _client: mqtt.Client, _data: object, mid: int, reason: ReasonCode, _more: object
     ) -> None:
-        seq, _ = self._in_flight.pop(mid, (None, 0.0))
+        seq = self._numbers.pop(mid, None)
         if seq is not None:
-            refused = f"the broker refuses entries: {reason}" if reason.is_failure else ""
-            self._post(Taken(seq, refused))
+            del self._in_flight[seq]
+            refused = f"the broker refuses entries {_because(reason)}" if reason.is_failure else ""
+            self._taken.setdefault(refused, []).append(seq)
+
+    def _tell_taken(self) -> None:
+        """One event for a whole turn: a step of the core costs as much as sending an entry."""
+        taken, self._taken = self._taken, {}
+        for refused, seqs in taken.items():
+            self._post(Taken(tuple(seqs), refused))
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         if message.topic == topics.down(self._source, topics.RECEIPT):
@@ -245,6 +308,11 @@ class Connection:
 def _send_at_once(_client: mqtt.Client, _data: object, connection: Any) -> None:
     # Without it a small packet waits up to 40 ms for the acknowledgement of the one before.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _because(reason: ReasonCode) -> str:
+    """The broker's reason, and what to do about it."""
+    return f"({reason}): {ADVICE.get(reason.value, ADVICE_ELSE)}"
 
 
 def _state(state: str) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 from daemon import snapshot as view
 from daemon.cases import PRESSED, Cases, Heard, Lit, Rules, Thanked
 from daemon.dialects import Dialect
-from daemon.effects import Effect, SendToPad, Stop
+from daemon.effects import Effect, Report, SendToPad, Stop
 from daemon.events import (
     Asked,
     BrokerDown,
@@ -38,12 +38,15 @@ from daemon.events import (
     Woken,
 )
 from daemon.facts import Fact
+from daemon.health import EVERY_MS, health
 from daemon.ledger import Ledger
 from daemon.outbox import Outbox
 from daemon.pad_link import Face, KeyEdge, PadLink, Position, position_json
 from daemon.signal_line import SignalLine
 from daemon.tally import Tally
 from daemon.timekeeper import Timekeeper
+from protocol.central.canonical import canonical
+from protocol.central.chain import Head
 from protocol.pad import messages
 
 # How long the screen thanks; the pad's own thanks lasts as long.
@@ -90,6 +93,9 @@ class Core:
         self._pad = PadLink(now_ms, Position(**state.get("pad", {"boot_id": 0, "seq": 0})))
         delivered = min(state.get("outbox", {"delivered": 0})["delivered"], restored.last_seq)
         self._outbox = Outbox(restored.epoch, delivered, restored.last_seq)
+        # The last entry that is on disk.
+        self._head = Head(restored.epoch, restored.last_seq, restored.last_hash)
+        self._health_at_ms: int | None = None
         self._signal = SignalLine(dialect)
         self._thanks_until_ms = 0
         self._heard: int | None = None
@@ -125,6 +131,7 @@ class Core:
                 self._outbox.wake_at_ms(),
                 self._pad.wake_at_ms(),
                 self._thanks_until_ms or None,
+                self._health_at_ms if self._head.seq else None,
             )
         return min((at for at in times if at is not None), default=None)
 
@@ -140,6 +147,7 @@ class Core:
         if data:
             effects.append(SendToPad(data))
         effects += self._outbox.poll(now_ms)
+        effects += self._report(now_ms)
         if self._stop_by_ms is not None and (self._ledger.settled or now_ms >= self._stop_by_ms):
             effects.append(Stop())
         return tuple(effects)
@@ -197,6 +205,8 @@ class Core:
         for then in self._ledger.committed(event.number):
             self._act(now_ms, then)
         self._outbox.committed(event.sealed)
+        if event.sealed:
+            self._head = Head(self._epoch, event.sealed[-1].seq, event.sealed[-1].hash)
 
     def _act(self, now_ms: int, then: Then) -> None:
         """What waited for the disk."""
@@ -217,14 +227,16 @@ class Core:
         self._outbox.fetched(now_ms, event.first, event.sealed, event.trouble)
         self._keep_delivered(now_ms)
 
-    def _broker_up(self, _now_ms: int, _event: BrokerUp) -> None:
+    def _broker_up(self, now_ms: int, _event: BrokerUp) -> None:
         self._outbox.broker_up()
+        self._health_at_ms = now_ms
 
     def _broker_down(self, _now_ms: int, event: BrokerDown) -> None:
         self._outbox.broker_down(event.reason)
+        self._health_at_ms = None
 
     def _taken(self, _now_ms: int, event: Taken) -> None:
-        self._outbox.taken(event.seq, event.refused)
+        self._outbox.taken(event.seqs, event.refused)
 
     def _receipt(self, now_ms: int, event: ReceiptReceived) -> None:
         self._outbox.receipt(now_ms, event.epoch, event.upto, event.hash)
@@ -296,7 +308,18 @@ class Core:
         if daily is not None:
             self._ledger.write("daily", daily["date"], daily, self._time.stamp(now_ms))
 
-    # -- what is shown
+    # -- what is said and shown
+
+    def _report(self, now_ms: int) -> list[Report]:
+        """The unit's health, when it is due; a journal without an entry has no head to tell."""
+        due_ms = self._health_at_ms
+        if due_ms is None or now_ms < due_ms or self._head.seq == 0 or self._stop_by_ms is not None:
+            return []
+        self._health_at_ms = now_ms + EVERY_MS
+        said = health(
+            self.snapshot(now_ms), self._time.stamp(now_ms), self._head, self._identity.versions
+        )
+        return [Report(canonical(said))]
 
     def _face(self, now_ms: int) -> Face:
         prompt = self._cases.prompt

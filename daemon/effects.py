@@ -31,7 +31,17 @@ class SendToPad:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
+    """Send the entry; a live one goes before all that waits."""
+
     entry: Sealed
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Say on the health topic how the unit does, if there is a connection; nobody keeps it."""
+
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +49,4 @@ class Stop:
     """All that had to be written is on disk; the process may end."""
 
 
-Effect = Commit | Fetch | SendToPad | Publish | Stop
+Effect = Commit | Fetch | SendToPad | Publish | Report | Stop

@@ -95,9 +95,9 @@ class BrokerDown:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The broker acknowledged the PUBLISH of seq (which delivers nothing) or refused it."""
+    """The broker acknowledged the PUBLISH of entries (which delivers nothing) or refused them."""
 
-    seq: int
+    seqs: tuple[int, ...]
     refused: str
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from daemon.core import Core
-from daemon.effects import Commit, Effect, Fetch, Publish, SendToPad, Stop
+from daemon.effects import Commit, Effect, Fetch, Publish, Report, SendToPad, Stop
 from daemon.errors import PortLost
 from daemon.events import (
     Event,
@@ -163,7 +163,9 @@ class Loop:
             self._committing = isinstance(effect, Commit) or self._committing
             self._store.do(effect)
         elif isinstance(effect, Publish):
-            self._uplink.publish(effect.entry)
+            self._uplink.publish(effect.entry, live=effect.live)
+        elif isinstance(effect, Report):
+            self._uplink.report(effect.payload)
         elif isinstance(effect, Stop):
             self._running = False
 

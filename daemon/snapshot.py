@@ -56,6 +56,7 @@ class UplinkView:
     backlog: int
     receipts_refused: int
     resends: int
+    overtaken: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,15 +38,24 @@ class Uplink(Worker):
         super().__init__("uplink", died)
         self._config, self._source, self._keys, self._post = config, source, platform_keys, post
         self._patience_s = patience_s
-        self._offered: deque[Sealed] = deque()
+        self._offered: deque[tuple[Sealed, bool]] = deque()
+        # The latest word alone.
+        self._reports: deque[bytes] = deque(maxlen=1)
         self._waker = Waker()
         self._stopping = False
 
     # -- from the loop's thread
 
-    def publish(self, entry: Sealed) -> None:
-        """Send it if there is a connection; if not, the outbox will ask again."""
-        self._offered.append(entry)
+    def publish(self, entry: Sealed, *, live: bool = False) -> None:
+        """Send it if there is a connection, a live one first; if not, the outbox asks again."""
+        self._offered.append((entry, live))
+        # Who takes them does not stop before the last one: only the first one finds him asleep.
+        if len(self._offered) == 1:
+            self._waker.wake()
+
+    def report(self, payload: bytes) -> None:
+        """Say how the unit does, if there is a connection; nobody says it again."""
+        self._reports.append(payload)
         self._waker.wake()
 
     def stop(self, deadline_s: float) -> None:
@@ -64,7 +73,7 @@ class Uplink(Worker):
             # What an earlier connection left is asked for again once this one is up.
             self._offered.clear()
             self._serve(connection)
-            attempt = 0 if connection.is_ready else attempt + 1
+            attempt = 0 if connection.was_welcome else attempt + 1
             self._post(BrokerDown(connection.sentence))
             most_s = self._config.redial_ms / 1000
             self._pause(min(most_s, BACKOFF_LEAST_S * 2 ** min(attempt, 16)))
@@ -78,8 +87,11 @@ class Uplink(Worker):
         while not (self._stopping or connection.trouble):
             connection.turn(self._waker)
             while self._offered:
-                connection.offer(self._offered.popleft())
+                entry, live = self._offered.popleft()
+                connection.offer(entry, live=live)
             connection.send()
+            while self._reports:
+                connection.report(self._reports.popleft())
         connection.close()
 
     def _pause(self, most_s: float) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from daemon.cases import Rules
 from daemon.core import Core, Identity
 from daemon.dialects.native import FRAME_LEN_MAX, Native
-from daemon.effects import Commit, Effect, Fetch, Publish, SendToPad, Stop
+from daemon.effects import Commit, Effect, Fetch, Publish, Report, SendToPad, Stop
 from daemon.errors import StoreFailed
 from daemon.events import (
     BrokerUp,
@@ -58,10 +58,13 @@ class Desk:
         self.line_up = True
         self.face, self.prompt = IDLE, 0
         self.published: list[int] = []
+        self.reports: list[bytes] = []
         self.platform = False
         self.stopped = False
         self.crash_before: Callable[[Effect], bool] = lambda _effect: False
         self.crash_count = 0
+        self._arrived: set[int] = set()
+        self._upto = 0
         self._said = 0
         self._pads = 0
         self.restart_pad()
@@ -116,14 +119,23 @@ class Desk:
             return Fetched(effect.first, self.journal.read(effect.first, effect.limit))
         if isinstance(effect, Publish):
             self.published.append(effect.entry.seq)
-            if self.platform:
-                return ReceiptReceived(
-                    self.journal.restored.epoch, effect.entry.seq, effect.entry.hash
-                )
+            return self._receipted(effect.entry.seq) if self.platform else None
+        if isinstance(effect, Report):
+            self.reports.append(effect.payload)
         if isinstance(effect, SendToPad) and self.line_up:
             self._pad_hears(effect.data)
         self.stopped = self.stopped or isinstance(effect, Stop)
         return None
+
+    def _receipted(self, seq: int) -> Event | None:
+        """The platform's answer to an entry: it holds all that came below the first hole."""
+        self._arrived.add(seq)
+        while self._upto + 1 in self._arrived:
+            self._upto += 1
+        if self._upto == 0:
+            return None
+        last = self.journal.entries[self._upto - 1]
+        return ReceiptReceived(self.journal.restored.epoch, self._upto, last.hash)
 
     # -- the pad
 

@@ -1,4 +1,4 @@
-"""A broker that lies: it takes entries and drops them, refuses, is silent, replays, forges.
+"""A broker that lies: it takes entries and drops them, refuses, is silent, stalls, replays, forges.
 
 MQTT 3.1.1 and 5 as far as a unit speaks them, over plain sockets: one client at a time, which is
 told whatever `Lies` say. Real I/O; for what a broker does that keeps its word see sim/brokers.
@@ -15,10 +15,17 @@ from types import TracebackType
 from typing import IO, Self
 
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP = 1, 2, 3, 4, 8, 9, 12, 13
+DISCONNECT = 14
 MQTT5 = 5
-NOT_AUTHORIZED_3 = 5  # CONNACK of MQTT 3.1.1
 # Reason codes of MQTT 5 with which a broker may refuse an entry or claim that nobody wants it.
 NO_SUBSCRIBERS, SILENT, NOT_AUTHORIZED, QUOTA_EXCEEDED = 16, None, 135, 151
+# Those with which it may refuse the unit itself or send it away.
+BAD_VERSION, BAD_CLIENT_ID, BAD_PASSWORD, UNAVAILABLE = 132, 133, 134, 136
+SHUTTING_DOWN, TAKEN_OVER = 139, 142
+# CONNACK of MQTT 3.1.1, which knows five reasons.
+CONNACK_3 = {BAD_VERSION: 1, BAD_CLIENT_ID: 2, UNAVAILABLE: 3, BAD_PASSWORD: 4, NOT_AUTHORIZED: 5}
+# What a stalled broker's socket still takes for it; the kernel's least is about this.
+STALLED_LEN = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,8 @@ class Lies:
     suback: int | None = 1
     puback: int | None = 0
     receive_maximum: int | None = None
+    # How many PUBLISHes it reads before it reads nothing any more, with the connection open.
+    reads: int | None = None
     # What is sent, as (topic, payload), after each entry; and raw bytes after the subscription.
     after_publish: Callable[[Published], Iterable[tuple[str, bytes]]] = lambda _published: ()
     after_subscribe: bytes = b""
@@ -55,7 +64,11 @@ class LyingBroker:
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
+        if self.lies.reads is not None:
+            # Before the connection, or the kernel has promised the unit more already.
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, STALLED_LEN)
         self._client: socket.socket | None = None
+        self._reading_on = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="lying broker", daemon=True)
 
@@ -74,9 +87,14 @@ class LyingBroker:
         """Break the connection there is."""
         with self._lock:
             client, self._client = self._client, None
+        self._reading_on.set()
         if client is not None:
             with contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_RDWR)
+
+    def read_on(self) -> None:
+        """Read again after `Lies.reads`."""
+        self._reading_on.set()
 
     def send(self, data: bytes) -> None:
         """Send raw bytes to the unit."""
@@ -108,6 +126,7 @@ class LyingBroker:
             with contextlib.suppress(OSError, EOFError, IndexError):
                 if self._tls is not None:
                     client = self._tls.wrap_socket(client, server_side=True)
+                self._reading_on.clear()
                 with self._lock:
                     self._client = client
                 self.connect_count += 1
@@ -117,7 +136,7 @@ class LyingBroker:
 
     def _talk(self, stream: IO[bytes]) -> None:
         lies = self.lies
-        version = 4
+        version, read_count = 4, 0
         while True:
             kind, flags, body = _packet(stream)
             if kind == CONNECT:
@@ -131,12 +150,15 @@ class LyingBroker:
                 self.send(lies.after_subscribe)
             elif kind == PUBLISH:
                 self._take(version, flags, body)
+                read_count += 1
+                if read_count == lies.reads:
+                    self._reading_on.wait()
             elif kind == PINGREQ:
                 self.send(packet(PINGRESP, b""))
 
     def _connack(self, version: int, code: int) -> bytes:
         if version != MQTT5:
-            return bytes((0, NOT_AUTHORIZED_3 if code else 0))
+            return bytes((0, CONNACK_3.get(code, 0)))
         most = self.lies.receive_maximum
         limits = b"" if most is None else b"\x21" + most.to_bytes(2, "big")
         return bytes((0, code, len(limits))) + limits
@@ -168,6 +190,11 @@ def publish(topic: str, payload: bytes, version: int) -> bytes:
     name = topic.encode()
     none = b"\x00" if version == MQTT5 else b""
     return packet(PUBLISH, len(name).to_bytes(2, "big") + name + none + payload)
+
+
+def goodbye(code: int) -> bytes:
+    """A DISCONNECT of MQTT 5 with its reason."""
+    return packet(DISCONNECT, bytes((code, 0)))
 
 
 def _packet(stream: IO[bytes]) -> tuple[int, int, bytes]:

@@ -156,6 +156,25 @@ def test_everything_decided_is_published_and_verifies() -> None:
     assert list(report.problems) == []
 
 
+def test_live_entries_overtake_a_backlog_and_all_are_delivered() -> None:
+    desk = Desk()
+    for number in range(20):
+        desk.say("called", ticket=f"A{number:03}", ticketSerial=f"s{number}")
+        desk.say("completed", projectNo=f"P{number}")
+    backlog = len(desk.journal.entries)
+    desk.give(BrokerUp())
+    sent = len(desk.published)
+    desk.say("called", ticket="A100", ticketSerial="s100")
+    desk.say("completed", projectNo="P100")
+    live = [seq for seq in desk.published[sent:] if seq > backlog]
+    assert live == list(range(backlog + 1, len(desk.journal.entries) + 1))
+    assert desk.core.snapshot(desk.now_ms).uplink.overtaken == len(live)
+    desk.platform = True
+    desk.run(5000)
+    assert desk.core.snapshot(desk.now_ms).uplink.backlog == 0
+    assert set(desk.published) == set(range(1, len(desk.journal.entries) + 1))
+
+
 class Window(RuleBasedStateMachine):
     """Citizens, clerk, cable, disk and power in any order.
 

@@ -19,7 +19,8 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from daemon.config import Uplink as UplinkConfig
-from daemon.effects import Publish
+from daemon.connection import ADVICE, ADVICE_ELSE, IN_FLIGHT_MAX, Connection
+from daemon.effects import Publish, Report
 from daemon.events import (
     Asked,
     BrokerDown,
@@ -37,12 +38,21 @@ from protocol.central.signing import SigningKey
 from sim.brokers import Mosquitto
 from sim.desk import SOURCE, Desk
 from sim.lying_broker import (
+    BAD_CLIENT_ID,
+    BAD_PASSWORD,
+    BAD_VERSION,
     NO_SUBSCRIBERS,
     NOT_AUTHORIZED,
+    PUBACK,
     QUOTA_EXCEEDED,
+    SHUTTING_DOWN,
     SILENT,
+    TAKEN_OVER,
+    UNAVAILABLE,
     Lies,
     LyingBroker,
+    goodbye,
+    packet,
     publish,
 )
 
@@ -52,7 +62,7 @@ PLATFORM = SigningKey.from_seed(bytes(31) + b"\x09")
 IMPOSTOR = SigningKey.from_seed(bytes(31) + b"\x0a")
 EPOCH, HASH, TIME = "00000000000000aa", "ab" * 32, "2026-11-22T08:00:00.000Z"
 RECEIPT_TOPIC, ASK_TOPIC = (topics.down(SOURCE, what) for what in (topics.RECEIPT, topics.ASK))
-STATE_TOPIC = topics.up(SOURCE, topics.STATE)
+STATE_TOPIC, HEALTH_TOPIC = (topics.up(SOURCE, what) for what in (topics.STATE, topics.HEALTH))
 
 
 def entry(seq, kind="rating"):
@@ -73,6 +83,38 @@ class Ear:
             event = self.events.get(timeout=max(0.01, deadline_s - time.monotonic()))
             if isinstance(event, kind):
                 return event
+
+
+def large(seq):
+    """An entry of which no socket's buffers hold a window."""
+    return Sealed(seq, "rating", HASH, "x" * 500_000)
+
+
+@contextlib.contextmanager
+def connected(broker, ear):
+    """One connection without its thread, let in by the broker; and what wakes it."""
+    config = UplinkConfig(
+        broker=LOOPBACK, port=broker.port, protocol=5, redial_ms=1000, platform_key=None,
+        tls_ca=None, tls_certificate=None, tls_key=None,
+    )  # fmt: skip
+    waker = Waker()
+    connection = Connection(config, SOURCE, {}, ear.events.put, DEADLINE_S)
+    connection.open()
+    while not connection.is_ready:
+        connection.turn(waker)
+    yield connection, waker
+    connection.close()
+    waker.close()
+
+
+def taken(ear, count):
+    """The numbers of the next entries that the broker took, at least `count`."""
+    seqs = []
+    while len(seqs) < count:
+        event = ear.next(Taken)
+        assert event.refused == ""
+        seqs += event.seqs
+    return seqs
 
 
 @pytest.fixture
@@ -195,7 +237,7 @@ def test_entry_when_published_arrives_and_is_taken(mosquitto, platform, uplink, 
         message = platform.next(topic)
         assert (message.payload.decode(), message.qos) == (f"entry {seq}", 1)
         assert not message.retain
-    assert [ear.next(Taken) for _ in range(100)] == [Taken(seq, "") for seq in range(1, 101)]
+    assert taken(ear, 100) == list(range(1, 101))
 
 
 @pytest.mark.needs("mosquitto")
@@ -270,7 +312,8 @@ def test_broker_when_it_refuses_us_says_so(uplink, ear, protocol):
     with Closed() as broker:
         uplink(broker.port, protocol)
         sentence = ear.next(BrokerDown).reason
-    assert sentence == f"broker {LOOPBACK}:{broker.port} refuses this unit: Not authorized"
+    refusal = f"refuses this unit (Not authorized): {ADVICE[NOT_AUTHORIZED]}"
+    assert sentence == f"broker {LOOPBACK}:{broker.port} {refusal}"
 
 
 @pytest.mark.needs("mosquitto")
@@ -352,8 +395,10 @@ PROTOCOLS = pytest.mark.parametrize("protocol", [5, 4])
 @pytest.mark.parametrize(
     ("lies", "said"),
     [
-        (Lies(connack=NOT_AUTHORIZED), "refuses this unit: Not authorized"),
-        (Lies(suback=0x80), "does not let this unit hear its receipts: Unspecified error"),
+        (
+            Lies(suback=0x80),
+            f"does not let this unit hear its receipts (Unspecified error): {ADVICE_ELSE}",
+        ),
         (Lies(connack=None), "has answered nothing for 0.2 s"),
         (Lies(suback=None), "has answered nothing for 0.2 s"),
     ],
@@ -363,6 +408,87 @@ def test_broker_when_it_does_not_let_us_in_is_said_in_words(uplink, ear, lies, s
     with LyingBroker(lies) as broker:
         uplink(broker.port, protocol, patience_s=0.2)
         assert ear.next(BrokerDown).reason == f"broker {LOOPBACK}:{broker.port} {said}"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (BAD_CLIENT_ID, "Client identifier not valid"),
+        (BAD_PASSWORD, "Bad user name or password"),
+        (NOT_AUTHORIZED, "Not authorized"),
+        (UNAVAILABLE, "Server unavailable"),
+    ],
+)
+@PROTOCOLS
+def test_broker_when_it_refuses_the_unit_says_why_and_what_to_do(
+    uplink, ear, code, words, protocol
+):
+    with LyingBroker(Lies(connack=code)) as broker:
+        uplink(broker.port, protocol)
+        said = ear.next(BrokerDown).reason
+    assert said.endswith(f" refuses this unit ({words}): {ADVICE[code]}")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "words"),
+    [
+        (5, "refuses this unit (Unsupported protocol version): set [uplink] protocol = 4"),
+        (4, "closed the connection (Protocol error): look at [uplink] port and protocol"),
+    ],
+)
+def test_broker_when_it_speaks_another_version_says_so(uplink, ear, protocol, words):
+    with LyingBroker(Lies(connack=BAD_VERSION)) as broker:
+        uplink(broker.port, protocol)
+        assert ear.next(BrokerDown).reason == f"broker {LOOPBACK}:{broker.port} {words}"
+
+
+def test_broker_when_it_lets_nobody_subscribe_says_what_to_do(uplink, ear):
+    with LyingBroker(Lies(suback=NOT_AUTHORIZED)) as broker:
+        uplink(broker.port)
+        said = ear.next(BrokerDown).reason
+    assert said.endswith(f"its receipts (Not authorized): {ADVICE[NOT_AUTHORIZED]}")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (TAKEN_OVER, "Session taken over): another unit uses this one's name"),
+        (NOT_AUTHORIZED, "Not authorized): have the platform admit this unit's certificate"),
+        (SHUTTING_DOWN, "Server shutting down): wait, the unit calls again by itself"),
+        (0x83, "Implementation specific error): show this to the platform"),
+    ],
+)
+def test_broker_when_it_sends_the_unit_away_says_why_and_what_to_do(uplink, ear, code, words):
+    with LyingBroker() as broker:
+        uplink(broker.port)
+        ear.next(BrokerUp)
+        broker.send(goodbye(code))
+        said = ear.next(BrokerDown).reason
+    assert f"closed the connection ({words}" in said
+
+
+@pytest.mark.parametrize(
+    ("end", "welcome"),
+    [
+        (lambda broker: broker.send(goodbye(TAKEN_OVER)), False),
+        (lambda broker: broker.drop(), True),
+    ],
+    ids=["sent away", "dropped"],
+)
+def test_only_a_broker_that_did_not_send_us_away_is_called_again_at_once(ear, end, welcome):
+    with LyingBroker() as broker, connected(broker, ear) as (connection, waker):
+        end(broker)
+        while not connection.trouble:
+            connection.turn(waker)
+    assert connection.was_welcome == welcome
+
+
+@PROTOCOLS
+def test_unit_calls_itself_what_its_certificate_calls_it(uplink, ear, protocol):
+    with LyingBroker() as broker:
+        uplink(broker.port, protocol)
+        ear.next(BrokerUp)
+        assert b"\x00\x0e330102/h01/w03" in broker.will
 
 
 @PROTOCOLS
@@ -389,22 +515,114 @@ def test_entry_when_offered_again_unacknowledged_is_sent_once(uplink, ear):
         assert sent == ['{"state":"online"}', "entry 1", "entry 2", "entry 3"]
 
 
-def test_broker_when_it_takes_few_at_a_time_gets_no_more(uplink, ear):
-    with LyingBroker(Lies(puback=SILENT, receive_maximum=3)) as broker:
+@pytest.mark.parametrize(
+    ("announced", "most"), [(1, 1), (3, 3), (65_535, IN_FLIGHT_MAX), (None, IN_FLIGHT_MAX)]
+)
+def test_broker_when_it_takes_few_at_a_time_gets_no_more(uplink, ear, announced, most):
+    with LyingBroker(Lies(puback=SILENT, receive_maximum=announced)) as broker:
         link = uplink(broker.port, patience_s=0.5)
         ear.next(BrokerUp)
-        for seq in range(1, 9):
+        for seq in range(1, 100):
             link.publish(entry(seq))
         ear.next(BrokerDown)
-        rated = [one for one in broker.published.queue if one.qos]
-        assert [one.payload for one in rated] == [b"entry 1", b"entry 2", b"entry 3"]
+        rated = [one.payload for one in broker.published.queue if one.qos]
+        assert rated == [b"entry %d" % seq for seq in range(1, most + 1)]
+
+
+def test_broker_when_it_takes_one_at_a_time_gets_all(uplink, ear):
+    with LyingBroker(Lies(receive_maximum=1)) as broker:
+        link = uplink(broker.port)
+        ear.next(BrokerUp)
+        for seq in range(1, 101):
+            link.publish(entry(seq))
+        assert taken(ear, 100) == list(range(1, 101))
+
+
+def test_live_entry_goes_before_all_that_waits(uplink, ear):
+    with LyingBroker(Lies(puback=SILENT, receive_maximum=1)) as broker:
+        link = uplink(broker.port)
+        ear.next(BrokerUp)
+        link.publish(entry(1))
+        while broker.published.get(timeout=DEADLINE_S).payload != b"entry 1":
+            pass
+        for seq in range(2, 100):
+            link.publish(entry(seq))
+        link.publish(entry(999), live=True)
+        for number in range(1, 9):
+            # One of them is the first entry's.
+            broker.send(packet(PUBACK, number.to_bytes(2, "big")))
+        assert broker.published.get(timeout=DEADLINE_S).payload == b"entry 999"
+
+
+def test_entry_offered_alone_is_sent_at_once(uplink, ear):
+    with LyingBroker() as broker:
+        link = uplink(broker.port)
+        ear.next(BrokerUp)
+        begun_s = time.monotonic()
+        for seq in range(1, 31):
+            link.publish(entry(seq))
+            ear.next(Taken)
+        # Not even a third of what it would take if each waited for paho's own second.
+        assert time.monotonic() - begun_s < 10
+
+
+def test_broker_when_it_reads_nothing_any_more_holds_nobody_up(uplink, ear):
+    with LyingBroker(Lies(puback=SILENT, reads=1)) as broker:
+        link = uplink(broker.port, patience_s=1.0)
+        ear.next(BrokerUp)
+        for seq in range(1, 100):
+            link.publish(large(seq))
+        assert "has acknowledged nothing for 1 s" in ear.next(BrokerDown).reason
+
+
+def test_report_to_a_broker_that_does_not_read_is_not_kept(ear):
+    with (
+        LyingBroker(Lies(puback=SILENT, reads=1)) as broker,
+        connected(broker, ear) as (connection, waker),
+    ):
+        for seq in range(1, IN_FLIGHT_MAX + 1):
+            connection.offer(large(seq))
+        connection.send()
+        for _ in range(100):
+            connection.report(b"old")
+        broker.read_on()
+        while broker.published.qsize() <= IN_FLIGHT_MAX:
+            connection.turn(waker)
+        connection.report(b"new")
+        said = [broker.published.get(timeout=DEADLINE_S) for _ in range(IN_FLIGHT_MAX + 2)]
+        assert [one.payload for one in said if one.topic == HEALTH_TOPIC] == [b"new"]
+
+
+@PROTOCOLS
+def test_report_is_said_once_to_a_broker_that_is_there(uplink, ear, protocol):
+    with LyingBroker() as broker:
+        link = uplink(broker.port, protocol)
+        ear.next(BrokerUp)
+        link.report(b"the first")
+        said = [broker.published.get(timeout=DEADLINE_S) for _ in range(2)][1]
+        assert (said.topic, said.payload, said.qos) == (HEALTH_TOPIC, b"the first", 0)
+        assert not said.retain
+        broker.drop()
+        ear.next(BrokerDown)
+        link.report(b"to nobody")
+        ear.next(BrokerUp)
+        link.publish(entry(1))
+        ear.next(Taken)
+        assert b"to nobody" not in {one.payload for one in broker.published.queue}
 
 
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (NOT_AUTHORIZED, "the broker refuses entries: Not authorized"),
-        (QUOTA_EXCEEDED, "the broker refuses entries: Quota exceeded"),
+        (
+            NOT_AUTHORIZED,
+            f"the broker refuses entries (Not authorized): {ADVICE[NOT_AUTHORIZED]}",
+        ),
+        (
+            QUOTA_EXCEEDED,
+            f"the broker refuses entries (Quota exceeded): {ADVICE[QUOTA_EXCEEDED]}",
+        ),
+        (0x83, f"the broker refuses entries (Implementation specific error): {ADVICE_ELSE}"),
         (NO_SUBSCRIBERS, ""),
         (0, ""),
     ],
@@ -414,7 +632,7 @@ def test_entry_when_acknowledged_is_taken_with_the_reason(uplink, ear, code, wor
         link = uplink(broker.port)
         ear.next(BrokerUp)
         link.publish(entry(4))
-        assert ear.next(Taken) == Taken(4, words)
+        assert ear.next(Taken) == Taken((4,), words)
 
 
 GARBAGE = [
@@ -453,8 +671,10 @@ class Wired(Desk):
 
     def _do(self, effect):
         if isinstance(effect, Publish) and self.link is not None:
-            self.link.publish(effect.entry)
+            self.link.publish(effect.entry, live=effect.live)
             return None
+        if isinstance(effect, Report) and self.link is not None:
+            self.link.report(effect.payload)
         return super()._do(effect)
 
     def hear(self, kind):
@@ -471,9 +691,7 @@ class Wired(Desk):
 
 def lies_of(desk, puback, forged):
     """A broker that acknowledges so and then tells the unit all of these."""
-    return Lies(
-        puback=puback, after_publish=lambda one: forged(desk) if one.topic != STATE_TOPIC else ()
-    )
+    return Lies(puback=puback, after_publish=lambda one: forged(desk) if one.qos else ())
 
 
 def replayed(desk):
@@ -512,7 +730,7 @@ def test_entries_when_the_broker_lies_are_never_delivered(
     with LyingBroker(lies_of(desk, puback, forged)) as broker:
         desk.link = uplink(broker.port, protocol)
         desk.hear(BrokerUp)
-        for number in range(1, 5 * scale + 1):
+        for number in range(1, 10 * scale + 1):
             desk.say("called", ticket=f"A{number}", ticketSerial=f"S{number}")
             desk.say("completed", projectNo=f"P{number}", serviceNumber=1)
             desk.press(number % 5 + 1)
@@ -524,8 +742,7 @@ def test_entries_when_the_broker_lies_are_never_delivered(
                 desk.give(ear.events.get(timeout=DEADLINE_S))
         count = len(desk.journal.entries)
         awaited = ReceiptRefused if forged is replayed else Taken
-        for _ in range(8):
-            desk.hear(awaited)
+        desk.hear(awaited)
         while not ear.events.empty():
             desk.give(ear.events.get())
         view = desk.uplink_view()
@@ -538,7 +755,7 @@ def test_entries_when_the_broker_lies_are_never_delivered(
 @PROTOCOLS
 def test_entries_when_the_platform_receipts_them_are_delivered(uplink, ear, protocol):
     def true_receipt(published):
-        if published.topic == STATE_TOPIC:
+        if not published.qos:
             return
         last = next(one for one in desk.journal.entries if one.text.encode() == published.payload)
         epoch = desk.journal.restored.epoch
@@ -611,7 +828,7 @@ def test_tls_with_certificates_on_both_sides_carries_entries(tmp_path, uplink, e
         ear.next(BrokerUp)
         for seq in range(1, 51):
             link.publish(entry(seq))
-        assert [ear.next(Taken).seq for _ in range(50)] == list(range(1, 51))
+        assert taken(ear, 50) == list(range(1, 51))
 
 
 @FAILED_HANDSHAKE
@@ -670,11 +887,11 @@ def test_inbox_when_flooded_keeps_what_cannot_be_said_again():
         inbox.post(ReceiptRefused("no"))
         inbox.post(ReceiptReceived(EPOCH, seq, HASH))
         inbox.post(Asked(EPOCH, 1, 2))
-    inbox.post(Taken(1, ""))
+    inbox.post(Taken((1,), ""))
     inbox.post(BrokerDown("gone"))
     events = inbox.take()
     assert len(events) == LOSSY_LEN_MAX + 2
-    assert events[-2:] == [Taken(1, ""), BrokerDown("gone")]
+    assert events[-2:] == [Taken((1,), ""), BrokerDown("gone")]
     assert inbox.lost_count == 5 * LOSSY_LEN_MAX
     assert inbox.take() == []
     inbox.waker.close()

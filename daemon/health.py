@@ -1,0 +1,37 @@
+"""What the unit says of itself each minute (pure): its counters, and where its journal ends.
+
+It is no evidence. The head lets the platform see a journal whose end was cut off; the counters are
+the same that the technician's page shows. No level and no key is among them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from daemon.snapshot import Snapshot
+from protocol.central.chain import Head
+from protocol.central.entry import Stamp
+
+EVERY_MS = 60_000
+PARTS = ("pad", "signal", "uplink", "journal", "day")
+
+
+def health(
+    shown: Snapshot, stamp: Stamp, head: Head, versions: Mapping[str, str]
+) -> dict[str, Any]:
+    """The message on the health topic; `head` is the last entry that is on disk."""
+    return {
+        "source": shown.source,
+        "stamp": stamp.to_json(),
+        "head": asdict(head),
+        "delivered": shown.uplink.delivered,
+        "counters": {part: _counters(getattr(shown, part)) for part in PARTS},
+        "versions": dict(versions),
+    }
+
+
+def _counters(part: Any) -> dict[str, int]:
+    """Every whole number of one part of the picture, by its name."""
+    values = asdict(part)
+    values |= values.pop("counters", {})
+    return {name: value for name, value in values.items() if type(value) is int}
