@@ -9,7 +9,14 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.central.canonical import INT_MAX, BadJson, canonical, parse
+from protocol.central.canonical import (
+    INT_MAX,
+    BadJson,
+    NotCanonical,
+    canonical,
+    parse,
+    parse_canonical,
+)
 
 VECTORS = json.loads(Path(__file__).with_name("vectors").joinpath("central.json").read_text())
 
@@ -92,3 +99,53 @@ def nested(depth: int) -> list[Any]:
 def test_canonical_when_there_is_no_such_form_then_says_so(value: Any) -> None:
     with pytest.raises(BadJson):
         canonical(value)
+
+
+def slowly(text: str | bytes) -> Any:
+    """What parse_canonical means, without its short way."""
+    try:
+        value = parse(text)
+        written = canonical(value)
+    except BadJson:
+        return BadJson
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    return value if written == raw else NotCanonical
+
+
+def read(text: str | bytes) -> Any:
+    try:
+        return parse_canonical(text)
+    except (BadJson, NotCanonical) as error:
+        return type(error)
+
+
+@given(values, st.data())
+def test_parse_canonical_when_a_text_was_disturbed_then_says_what_the_long_way_says(
+    value: Any, data: st.DataObject
+) -> None:
+    text = canonical(value).decode()
+    assert read(text) == read(text.encode()) == value
+    at = data.draw(st.integers(0, len(text)))
+    put = data.draw(
+        st.sampled_from(["", " ", "0", "-0", "1e5", "0.5", "\\u00e9", '"a":1,', "9" * 17])
+    )
+    left_out = data.draw(st.integers(0, 2))
+    disturbed = text[:at] + put + text[at + left_out :]
+    assert read(disturbed) == slowly(disturbed)
+    assert read(disturbed.encode()) == slowly(disturbed.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1,"a":1}', '{"b":1,"a":2}', "-0", "1e-07", "1E5", "9007199254740993", "[1, 2]",
+        '{"\\u00e9":1}',
+        '{"\u00e9":1}', '{"\U0001f600":1,"\ufb33":2}', '{"\ufb33":2,"\U0001f600":1}',
+        '"\ud800"', '"\\ud800"', b"\xff", "NaN", "", "[" * 100_000, '["' + "9" * 20 + '"]',
+    ],
+    ids=lambda text: ascii(text)[:24],
+)  # fmt: skip
+def test_parse_canonical_when_the_text_is_special_then_says_what_the_long_way_says(
+    text: str | bytes,
+) -> None:
+    assert read(text) == slowly(text)

@@ -6,7 +6,6 @@ written by daemon.journal itself before the process starts: the same seals, the 
 
 import contextlib
 import datetime as dt
-import ipaddress
 import json
 import queue
 import re
@@ -18,10 +17,6 @@ import time
 import urllib.request
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
@@ -29,6 +24,7 @@ from daemon.journal import Journal
 from protocol.central import chain, receipts, topics
 from protocol.central.entry import Draft, Stamp, digest
 from protocol.central.signing import SigningKey
+from sim.authority import Authority
 from sim.brokers import Mosquitto
 from sim.clerk import Clerk
 from sim.demo import premises
@@ -393,33 +389,12 @@ def next_seq(broker):
 # -- trouble
 
 
-def certificate(folder, name, *, days=(-1, 1)):
-    """A certificate for 127.0.0.1 that signs itself, and a broker's TLS with it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    address = x509.IPAddress(ipaddress.ip_address(LOOPBACK))
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + dt.timedelta(days=days[0]))
-        .not_valid_after(now + dt.timedelta(days=days[1]))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / f"{name}.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
+def certificate(folder, name, **days):
+    """A certificate that signs itself, and a broker's TLS with it."""
+    authority = Authority(folder, name, **days)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return pem, context
+    context.load_cert_chain(authority.certificate, authority.key)
+    return authority.certificate, context
 
 
 @contextlib.contextmanager

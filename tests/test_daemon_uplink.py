@@ -1,8 +1,6 @@
 """The uplink against real brokers and lying ones: delivered is the platform's word alone."""
 
 import contextlib
-import datetime as dt
-import ipaddress
 import os
 import queue
 import re
@@ -11,10 +9,6 @@ import ssl
 import time
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
@@ -35,6 +29,7 @@ from daemon.uplink import Uplink
 from protocol.central import receipts, topics
 from protocol.central.entry import Source
 from protocol.central.signing import SigningKey
+from sim.authority import Authority
 from sim.brokers import Mosquitto
 from sim.desk import SOURCE, Desk
 from sim.lying_broker import (
@@ -779,35 +774,10 @@ def test_entries_when_the_platform_receipts_them_are_delivered(uplink, ear, prot
 FAILED_HANDSHAKE = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 
 
-def certificate(folder, name, *, days=(-1, 1), issuer=None):
-    """A certificate for 127.0.0.1 and its key as files; (paths, certificate, key)."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    issuer_name, issuer_key = issuer or (subject, key)
-    address = x509.IPAddress(ipaddress.ip_address(LOOPBACK))
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer_name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + dt.timedelta(days=days[0]))
-        .not_valid_after(now + dt.timedelta(days=days[1]))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(issuer_key, hashes.SHA256())
-    )
-    pem = folder / f"{name}.pem"
-    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / f"{name}.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return pem, folder / f"{name}.key"
+def certificate(folder, name, **days):
+    """A certificate that signs itself, and its key."""
+    authority = Authority(folder, name, **days)
+    return authority.certificate, authority.key
 
 
 def server_side(pem, key, client_ca=None):
