@@ -27,7 +27,7 @@ from protocol.central.topics import EVERY_AREA, every_up
 log = logging.getLogger(__name__)
 
 BATCH_COUNT_MAX = 512  # one commit; the more entries of a unit in it, the fewer receipts
-RECEIVE_COUNT_MAX = 3 * BATCH_COUNT_MAX  # one is stored, one is judged, one is on its way to us
+RECEIVE_COUNT_MAX = 3 * BATCH_COUNT_MAX  # one is stored, the next is here, one is on its way
 CONNECT_S = 5.0
 KEEPALIVE_S = 30
 MISC_S = 5.0  # paho looks after its keep-alive in loop_misc()
@@ -131,10 +131,9 @@ class Broker:
 
     def _drain(self) -> None:
         """Read on while more is there: one commit then serves all of it."""
-        while self._client is not None and len(self._arrived) < BATCH_COUNT_MAX:
-            connection = self._client.socket()
-            if connection is None or not select.select([connection], [], [], 0)[0]:
-                return
+        count = 0
+        while self._client is not None and count < len(self._arrived) < BATCH_COUNT_MAX:
+            count = len(self._arrived)
             self._client.loop_read()
 
     def _connect(self) -> None:

@@ -13,15 +13,15 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from central.alarms import Alarm
 from central.asks import Ask
-from central.broker import Broker
+from central.broker import Broker, Message
 from central.config import Config
 from central.errors import RegistryError, StoreError
-from central.ingest import Finding, Outcome, decide, keys, sources
-from central.judges import Batch, Judges
+from central.ingest import Admitted, Finding, Outcome, decide, keys, sources
+from central.judge import Arrival, admit
 from central.metrics import Metrics
 from central.registry import RegistryFile
 from central.store import Store
@@ -39,6 +39,15 @@ WATCH_S = 5.0  # silence is counted in minutes
 STORE_RETRY_S = 1.0
 
 
+class _Batch(NamedTuple):
+    """Messages that arrived together, and what they were judged to be."""
+
+    messages: list[Message]
+    admitted: list[Admitted]
+    received_utc_ms: int
+    judged_s: float
+
+
 class Centre:
     """Subscribes, stores each entry once, signs receipts, asks for what is missing."""
 
@@ -50,40 +59,33 @@ class Centre:
         self._registry_at_s = self._tick_at_s = self._watch_at_s = self._store_at_s = 0.0
         self._config = config
         self._metrics = Metrics(config.metrics)
-        self._batches: deque[Batch] = deque()
+        self._batches: deque[_Batch] = deque()
         self._store_trouble = ""
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT."""
-        with (
-            closing(Store(open_database(self._config.store))) as store,
-            Judges() as judges,
-            _stop_signals() as stop,
-        ):
+        with closing(Store(open_database(self._config.store))) as store, _stop_signals() as stop:
             store.keep_keys(self._registry.registry, _utc_ms())
             broker = Broker(self._config.broker, stop)
             units = len(self._registry.registry)
             log.info("centre started units=%d key=%s", units, self._key.kid)
             while not _is_readable(stop):
-                self._turn(broker, store, judges)
+                self._turn(broker, store)
             broker.close()
             log.info("centre stopped")
 
-    def _turn(self, broker: Broker, store: Store, judges: Judges) -> None:
-        was_idle = not self._batches
-        messages = broker.wait(self._patience_s())
+    def _turn(self, broker: Broker, store: Store) -> None:
+        next_s = max(self._tick_at_s, self._store_at_s)
+        messages = broker.wait(max(0.0, next_s - time.monotonic()))
         if broker.take_ready():
             self._say({"ready": True})
         if messages:
-            self._batches.append(judges.judge(messages, self._registry.registry))
+            self._batches.append(self._judged(messages))
         if time.monotonic() < self._store_at_s:
-            return
-        if was_idle and messages and self._batches[0].is_large:
-            # While it is judged, more may have arrived.
             return
         try:
             self._refresh_registry(store)
-            if self._batches:
+            while self._batches:
                 self._take(self._batches[0], broker, store)
                 self._batches.popleft()
             self._tick(broker, store)
@@ -98,22 +100,22 @@ class Centre:
             units=len(self._registry.registry),
         )
 
-    def _patience_s(self) -> float:
-        """How long nothing but a message is of interest."""
-        next_s = self._store_at_s if self._batches else max(self._tick_at_s, self._store_at_s)
-        return max(0.0, next_s - time.monotonic())
-
     # -- a batch
 
-    def _take(self, batch: Batch, broker: Broker, store: Store) -> None:
-        admitted, now = batch.admitted(), batch.received_utc_ms
+    def _judged(self, messages: list[Message]) -> _Batch:
+        now, registry = _utc_ms(), self._registry.registry
+        admitted = [admit(Arrival(each.topic, each.payload), registry, now) for each in messages]
+        return _Batch(messages, admitted, now, time.monotonic())
+
+    def _take(self, batch: _Batch, broker: Broker, store: Store) -> None:
+        admitted, now = batch.admitted, batch.received_utc_ms
         held = sources(admitted)
         with store.transaction():
             store.hold(held, now)
             outcome = decide(now, admitted, store.standing(held, keys(admitted)))
             self._sign(outcome)
             store.keep(outcome)
-        self._metrics.stored(outcome, time.monotonic() - batch.received_s)
+        self._metrics.stored(outcome, time.monotonic() - batch.judged_s)
         broker.acknowledge(batch.messages)
         self._tell(outcome, broker)
 

@@ -25,7 +25,7 @@ class Metrics:
         )
         self._batch_s = Histogram(
             "hcp_batch_seconds",
-            "From a batch's arrival to its commit",
+            "From a batch's judging to its commit",
             buckets=BATCH_S,
             registry=registry,
         )
