@@ -8,24 +8,25 @@ import contextlib
 import json
 import os
 import sqlite3
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from daemon.journal import Journal
 from protocol.central.entry import Draft, Stamp
 from protocol.central.signing import SigningKey
+from sim import throughput
 from sim.brokers import Mosquitto
 from sim.demo import premises
 from sim.demo.hall import Hall
 from sim.demo.morning import Morning
 from sim.demo.report import latencies
 from sim.desk import RULES, Desk
+from sim.figures import Figure, percentiles
 from sim.wire import Wire
 
 NAME = "bench"
@@ -37,50 +38,15 @@ IDLE_S = 5.0
 ANSWER_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table; ours and floor in the same unit."""
-
-    promise: str
-    what: str
-    unit: str
-    ours: float
-    floor: float | None
-
-    @property
-    def ratio(self) -> float | None:
-        return None if not self.floor else self.ours / self.floor
-
-
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a figure")
 
 
 def run(asked: argparse.Namespace) -> int:
-    for measure in (commits, presses, process, core):
+    for measure in (commits, presses, process, core, throughput.figures):
         for figure in measure():
-            print(_json(figure) if asked.json else _line(figure), flush=True)
+            print(figure.json() if asked.json else figure.line(), flush=True)
     return 0
-
-
-def _line(figure: Figure) -> str:
-    floor = "" if figure.floor is None else f"floor {figure.floor:>10,.2f}"
-    ratio = "" if figure.ratio is None else f"ratio {figure.ratio:6.2f}"
-    return (
-        f"{figure.promise:4} {figure.what:44} {figure.ours:>10,.2f} {figure.unit:6} "
-        f"{floor:17} {ratio}"
-    ).rstrip()
-
-
-def _json(figure: Figure) -> str:
-    names = ("promise", "what", "unit", "ours", "floor", "ratio")
-    return json.dumps({name: getattr(figure, name) for name in names})
-
-
-def _percentiles(values: list[float]) -> tuple[float, float]:
-    """p50 and p99."""
-    ordered = sorted(values)
-    return statistics.median(ordered), ordered[int(len(ordered) * 0.99)]
 
 
 def _timed_ms(count: int, once: Callable[[int], object]) -> list[float]:
@@ -123,7 +89,7 @@ def commits() -> Iterator[Figure]:
             )
         written = _written_len() - written
     for label, ours, least in zip(
-        ("p50", "p99"), _percentiles(ours_ms), _percentiles(floor_ms), strict=True
+        ("p50", "p99"), percentiles(ours_ms), percentiles(floor_ms), strict=True
     ):
         yield Figure("", f"one signed entry on disk, {label}", "ms", ours, least)
     yield Figure("C4", "written for one entry, file system", "KiB", written / COMMITS / 1024, None)
@@ -140,10 +106,10 @@ def presses() -> Iterator[Figure]:
         acked_ms, shown_ms = latencies(morning, hall.arrivals)
     floor_ms = _floor_presses()
     for label, ours, least in zip(
-        ("p50", "p99"), _percentiles(acked_ms), _percentiles(floor_ms), strict=True
+        ("p50", "p99"), percentiles(acked_ms), percentiles(floor_ms), strict=True
     ):
         yield Figure("G1", f"press on disk and acked, {label}", "ms", ours, least)
-    for label, ours in zip(("p50", "p99"), _percentiles(shown_ms), strict=True):
+    for label, ours in zip(("p50", "p99"), percentiles(shown_ms), strict=True):
         yield Figure("G1", f"press at the platform, {label}", "ms", ours, None)
 
 

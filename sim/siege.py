@@ -1,0 +1,168 @@
+"""A hall under siege: cases go on while its parts are killed and TCP is torn. Real I/O.
+
+One thread is the clerk and the citizen, another one the saboteur. What each case must end as
+follows from what was pressed; nobody looks into the unit but to see whether it serves again.
+"""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from sim.clerk import Service
+from sim.demo import premises
+from sim.demo.hall import Hall
+from sim.demo.judging import Answer, Expectation, Verdict, judge
+
+# The prompt outlasts every blow: who is asked will press.
+RULES = premises.Rules(prompt_s=60.0, correction_s=0.0, not_public_hold_s=0.0)
+CALM_S = (0.05, 1.2)  # between two blows
+DOWN_S = (0.0, 0.6)  # how long what was struck stays down
+LAMP_S = 1.5  # after this a terminal says again what seems not to have been heard
+PATIENCE_S = 60.0
+DELIVERY_S = 120.0
+
+
+class Stuck(Exception):
+    """Something that must happen did not happen in time; the text says what."""
+
+
+class Saboteur:
+    """Strikes one part after the other, in the order of its seed, and puts each back."""
+
+    def __init__(self, hall: Hall, seed: int) -> None:
+        self._hall, self._random = hall, random.Random(seed)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="saboteur", daemon=True)
+        self.blows: Counter[str] = Counter()
+        self._ways: dict[str, Callable[[], None]] = {
+            "daemon killed": self._kill_daemon,
+            "broker killed": self._kill_broker,
+            "centre killed": self._kill_centre,
+            "connections torn": hall.relay.reset,
+            "network cut": self._cut_network,
+            "broker frozen": self._freeze_broker,
+        }
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        names = sorted(self._ways)
+        while not self._stopping.wait(self._random.uniform(*CALM_S)):
+            name = self._random.choice(names)
+            self._ways[name]()
+            self.blows[name] += 1
+
+    def _kill_daemon(self) -> None:
+        self._hall.switch("power", False)
+        self._pause()
+        self._hall.switch("power", True)
+        # Killed again before it serves it would not be the unit that is tried but the patience.
+        self._hall.wait(self._hall.is_serving, PATIENCE_S)
+
+    def _kill_broker(self) -> None:
+        self._hall.switch("broker", False)
+        self._pause()
+        self._hall.switch("broker", True)
+
+    def _kill_centre(self) -> None:
+        self._hall.centre.kill()
+        self._pause()
+        self._hall.centre.start()
+
+    def _cut_network(self) -> None:
+        self._hall.switch("network", False)
+        self._pause()
+        self._hall.switch("network", True)
+
+    def _freeze_broker(self) -> None:
+        self._hall.broker.pause()
+        self._pause()
+        self._hall.broker.resume()
+
+    def _pause(self) -> None:
+        self._stopping.wait(self._random.uniform(*DOWN_S))
+
+
+class Siege:
+    """Case after case at the window of a running hall."""
+
+    def __init__(self, hall: Hall, seed: int) -> None:
+        self._hall, self._random = hall, random.Random(seed)
+        self._prompt_id = 0
+        self.expected: list[Expectation] = []
+        hall.clerk.login()
+
+    def serve(self) -> None:
+        """One ticket, one case, one press."""
+        clerk, key = self._hall.clerk, self._random.randint(1, 5)
+        clerk.call()
+        called = clerk.last_frame
+        service = clerk.complete()
+        self._await_lamp(called, clerk.last_frame)
+        self._press(service, key)
+
+    def deliver(self) -> Verdict:
+        """Wait until every entry has its receipt, and count."""
+        self._until(self._is_delivered, "every entry has its receipt", DELIVERY_S)
+        return judge(self.expected, [each.data for each in self._hall.arrivals.all("rating")])
+
+    def _await_lamp(self, called: bytes, completed: bytes) -> None:
+        """Say it again as a clerk would who sees no lamp."""
+        hall, until_s = self._hall, time.monotonic() + PATIENCE_S
+        for words in ((completed,), (called, completed)) * 20:
+            if hall.wait(self._is_asked, LAMP_S):
+                break
+            self._until(hall.is_serving, "the unit serves again")
+            if not self._is_asked():
+                for word in words:
+                    hall.queue_wire.write(word)
+            if time.monotonic() > until_s:
+                break
+        if not self._is_asked():
+            raise Stuck(f"no lamp for {self._hall.clerk.service}")
+        self._prompt_id = hall.pad.prompt_id
+
+    def _is_asked(self) -> bool:
+        return self._hall.pad.prompt_id > self._prompt_id
+
+    def _press(self, service: Service, key: int) -> None:
+        answer = Answer("rated", key, premises.LEVELS[key - 1])
+        case = (service.project_no, service.service_number)
+        self.expected.append(Expectation(case, frozenset({answer})))
+        pad, prompt_id = self._hall.pad, self._prompt_id
+        self._until(lambda: pad.untouched, "the last finger is lifted")
+        pad.press(key)
+
+        def is_acked() -> bool:
+            own = [press for press in pad.presses if press.prompt_id == prompt_id]
+            return bool(own) and own[0].acked_s is not None
+
+        self._until(is_acked, f"the press for {case} is acknowledged")
+
+    def _is_delivered(self) -> bool:
+        status = self._hall.status()
+        return (
+            status is not None
+            and status["uplink"]["backlog"] == 0
+            and not status["journal"]["writing"]
+            and len(self._hall.arrivals.all("rating")) >= len(self.expected)
+        )
+
+    def _until(self, is_true: Callable[[], bool], what: str, most_s: float = PATIENCE_S) -> None:
+        if not self._hall.wait(is_true, most_s):
+            raise Stuck(f"waited {most_s:.0f} s in vain until {what}")
