@@ -26,6 +26,9 @@ from sim.processes import free_port
 pytestmark = [pytest.mark.needs("mosquitto"), pytest.mark.needs("postgres")]
 
 UNIT_COUNT = 20
+CHUNK_LEN = 2_000
+RSS_MIB_MAX = 120
+GROWTH_MIB_MAX = 5  # the allocator's slack; a leak of 10 bytes an entry is 10 MB in a million
 SOURCES = sources(UNIT_COUNT)
 KEYS = {source: key(index + 1) for index, source in enumerate(SOURCES)}
 UNITS = {source: Unit.of(KEYS[source].public) for source in SOURCES}
@@ -164,6 +167,33 @@ def test_centre_when_the_disk_is_full_then_waits_and_goes_on_when_there_is_room(
     database = open_database(StoreConfig(database=tmp_path / "central.db", url=None))
     assert_each_once([row.text for row in Archive(database).rows()], entries)
     database.close()
+
+
+@pytest.mark.promise
+def test_worker_when_it_has_taken_entries_for_long_then_its_memory_is_what_it_was(
+    tmp_path: Path, broker: Mosquitto, url: str, promise: Any, scale: int
+) -> None:
+    chunk_count = 3 if scale == 1 else min(500, 2 * scale)
+    store = f'url = "{url}"'
+    centre = Centre(tmp_path, broker.port, units=UNITS, store=store, prints=False)
+    centre.start()
+    centre.wait_for_log("broker up")
+    units, sizes = writers(), []
+    for _ in range(chunk_count):
+        with Load(broker.port, written(units, CHUNK_LEN // UNIT_COUNT)) as load:
+            load.send()
+        sizes.append(resident_mib(centre))
+    assert centre.stop() == 0
+    growth = sizes[-1] - sizes[len(sizes) // 5]
+    what = f"entries through a worker of {sizes[-1]:.0f} MiB, {growth:+.1f} since the first fifth"
+    too_large = sizes[-1] > RSS_MIB_MAX or growth > GROWTH_MIB_MAX
+    promise("G4", what, chunk_count * CHUNK_LEN, int(too_large))
+
+
+def resident_mib(centre: Centre) -> float:
+    status = Path(f"/proc/{centre.process.pid}/status").read_text()
+    kib = next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1]
+    return int(kib) / 1024
 
 
 def test_metrics_when_prometheus_asks_then_counts_and_names_no_unit(
