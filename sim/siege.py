@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from daemon.snapshot import CALLED, IDLE
 from sim.clerk import Service
 from sim.demo import premises
 from sim.demo.hall import Hall
@@ -122,19 +123,20 @@ class Siege:
         return judge(self.expected, [each.data for each in self._hall.arrivals.all("rating")])
 
     def _await_lamp(self, called: bytes, completed: bytes) -> None:
-        """Say it again as a clerk would who sees no lamp."""
+        """Say again what was not heard, as a clerk does who sees the screen and no lamp."""
         hall, until_s = self._hall, time.monotonic() + PATIENCE_S
-        for words in ((completed,), (called, completed)) * 20:
-            if hall.wait(self._is_asked, LAMP_S):
-                break
+        while not hall.wait(self._is_asked, LAMP_S):
             self._until(hall.is_serving, "the unit serves again")
-            if not self._is_asked():
-                for word in words:
-                    hall.queue_wire.write(word)
+            status = hall.status()
+            if status is None or self._is_asked():
+                continue
+            screen = status["screen"]
+            if screen["name"] in (IDLE, CALLED):
+                if screen["ticket"] != hall.clerk.ticket:
+                    hall.queue_wire.write(called)
+                hall.queue_wire.write(completed)
             if time.monotonic() > until_s:
-                break
-        if not self._is_asked():
-            raise Stuck(f"no lamp for {self._hall.clerk.service}")
+                raise Stuck(f"no lamp for {hall.clerk.service}; the screen says {screen}")
         self._prompt_id = hall.pad.prompt_id
 
     def _is_asked(self) -> bool:
