@@ -17,6 +17,7 @@ from sim.clerk import Service
 from sim.demo import premises
 from sim.demo.hall import Hall
 from sim.demo.judging import Answer, Expectation, Verdict, judge
+from sim.pads import Press
 
 # The prompt outlasts every blow: who is asked will press.
 RULES = premises.Rules(prompt_s=60.0, correction_s=0.0, not_public_hold_s=0.0)
@@ -147,14 +148,19 @@ class Siege:
         case = (service.project_no, service.service_number)
         self.expected.append(Expectation(case, frozenset({answer})))
         pad, prompt_id = self._hall.pad, self._prompt_id
+
+        def own() -> Press | None:
+            return next((press for press in pad.presses if press.prompt_id == prompt_id), None)
+
+        # Held until it is accepted: this machine may be too busy to notice a tap of 40 ms.
         self._until(lambda: pad.untouched, "the last finger is lifted")
-        pad.press(key)
-
-        def is_acked() -> bool:
-            own = [press for press in pad.presses if press.prompt_id == prompt_id]
-            return bool(own) and own[0].acked_s is not None
-
-        self._until(is_acked, f"the press for {case} is acknowledged")
+        pad.down(key)
+        self._until(lambda: own() is not None, f"the press for {case} is accepted")
+        pad.up(key)
+        self._until(
+            lambda: (press := own()) is not None and press.acked_s is not None,
+            f"the press for {case} is acknowledged",
+        )
 
     def _is_delivered(self) -> bool:
         status = self._hall.status()
