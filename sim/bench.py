@@ -19,7 +19,7 @@ from pathlib import Path
 from daemon.journal import Journal
 from protocol.central.entry import Draft, Stamp
 from protocol.central.signing import SigningKey
-from sim import throughput
+from sim import backlog, throughput
 from sim.brokers import Mosquitto
 from sim.demo import premises
 from sim.demo.hall import Hall
@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(asked: argparse.Namespace) -> int:
-    for measure in (commits, presses, process, core, throughput.figures):
+    for measure in (commits, presses, process, core, drained, throughput.figures):
         for figure in measure():
             print(figure.json() if asked.json else figure.line(), flush=True)
     return 0
@@ -149,6 +149,11 @@ def core() -> Iterator[Figure]:
     hours = (desk.now_ms - begun_ms) / 3_600_000
     minutes = (time.perf_counter() - started) / 60
     yield Figure("G5", "simulated window-hours a minute, one core", "h/min", hours / minutes, None)
+
+
+def drained() -> Iterator[Figure]:
+    """A backlog of days, through everything."""
+    yield from backlog.figures(_rating_data())
 
 
 # -- how

@@ -175,13 +175,15 @@ class Morning:
         prompt_id = self._prompt_id
         self._expect(service, Answer("rated", key, premises.LEVELS[key - 1]))
         self._until(lambda: self._pad.untouched, "the last finger is lifted")
-        self._pad.press(key)
+        # Held until it is accepted: a busy machine may not notice a tap of 40 ms.
+        self._pad.down(key)
 
         def pressed() -> Press | None:
             presses = [press for press in self._pad.presses if press.prompt_id == prompt_id]
             return presses[0] if presses else None
 
         self._until(lambda: pressed() is not None, "the pad accepts a press")
+        self._pad.up(key)
         press = pressed()
         assert press is not None
         if acked:
