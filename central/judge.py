@@ -52,6 +52,7 @@ ALARM_OF = {
 }
 NOTE_LEN_MAX = 8192  # health names each counter of a unit: 2 KiB today
 CLOCK_MS_MAX = 120_000  # timesyncd holds a second; who is two minutes off has a wrong clock
+UNKNOWN_MS_MAX = 600_000  # since the boot: a Pi that has a time server knows it within minutes
 STEP_MS_MAX = 60_000  # a Pi without a battery wakes seconds off, not minutes, once it was synced
 
 
@@ -186,6 +187,8 @@ def _note(source: Source, name: str, payload: bytes, now_utc_ms: int) -> Note | 
 def _clock_problem(stamp: Mapping[str, Any], now_utc_ms: int) -> Problem | None:
     """What is wrong with the clock of a unit that speaks now."""
     if not stamp["synced"]:
+        if stamp["boottimeMs"] < UNKNOWN_MS_MAX:
+            return None
         return Problem("clock", None, "the unit does not know the time")
     off_ms = abs(stamp["utcMs"] - now_utc_ms) - stamp["errorMs"]
     if off_ms > CLOCK_MS_MAX:

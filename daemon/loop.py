@@ -88,6 +88,8 @@ class Loop:
     def run(self) -> int:
         """Serve until stopped; the exit code."""
         self._step(boottime_ms(), Woken())
+        # Before anything is said of the unit: its first health shall know the time.
+        self._keep_time(boottime_ms())
         while self._running and self._inbox.dead_worker is None:
             self._turn()
         if self._inbox.dead_worker is not None:

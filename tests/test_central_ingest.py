@@ -1,5 +1,6 @@
 """What the centre decides: whatever arrives in whatever order, each entry once and nothing else."""
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,15 @@ from central.asks import FIRST_MS, RETRY_MS_MAX, Ask
 from central.config import StoreConfig
 from central.ingest import Outcome
 from central.journal import EPOCH_COUNT_MAX, WAITING_COUNT_MAX, Epoch, Journal, Waiting
-from central.judge import ALARM_OF, CLOCK_MS_MAX, NOTE_LEN_MAX, STEP_MS_MAX, Arrival, admit
+from central.judge import (
+    ALARM_OF,
+    CLOCK_MS_MAX,
+    NOTE_LEN_MAX,
+    STEP_MS_MAX,
+    UNKNOWN_MS_MAX,
+    Arrival,
+    admit,
+)
 from central.registry import Registry, Unit
 from central.store import Store
 from central.tables import open_database
@@ -392,6 +401,15 @@ def test_health_when_the_clock_is_off_then_the_alarm_stays_until_it_is_right(des
         assert names(desk.take(health(unit.head, utc_ms))) == ["clock"]
         assert desk.alarms() == [(str(SOURCE), "clock")]
     desk.take(health(unit.head, UTC_MS + 1000))
+    assert desk.alarms() == []
+
+
+def test_health_when_the_unit_has_just_booted_then_it_need_not_know_the_time(desk: Desk) -> None:
+    unit = writer()
+    desk.take_texts(*journal(unit, 2))
+    said = json.loads(health(unit.head, None).payload)
+    said["stamp"]["boottimeMs"] = UNKNOWN_MS_MAX - 1
+    assert names(desk.take(Arrival(HEALTH, canonical(said)))) == []
     assert desk.alarms() == []
 
 
