@@ -21,7 +21,7 @@ from daemon.effects import Fetch, Publish
 from daemon.events import Sealed
 from daemon.snapshot import UplinkView
 
-# Entries under way without a receipt. The centre commits up to 256 at once: one batch is receipted
+# Entries under way without a receipt. The centre commits up to 512 at once: one batch is receipted
 # while the next one arrives. Under a centre that answers each 50 ms, entries a second were 300 with
 # a window of 16, 2 100 with 256, 2 700 with 512 and no more with 1024. A full one is 600 KB.
 WINDOW_LEN = 512
