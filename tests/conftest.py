@@ -26,7 +26,7 @@ settings.register_profile(
 settings.load_profile("haochaping")
 
 # How much more a campaign tries for each of its minutes; on two cores that is what a minute holds.
-SCALE_PER_MINUTE = 4
+SCALE_PER_MINUTE = 2
 # The property of a test report that carries a promise through parallel workers.
 PROMISE = "promise"
 
