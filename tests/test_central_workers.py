@@ -205,9 +205,11 @@ def test_metrics_when_prometheus_asks_then_counts_and_names_no_unit(
     centre.start()
     centre.next("ready")
     entries = written(writers(), 3)
-    for some in (entries, entries[:1]):
-        with Load(broker.port, some) as load:
-            load.send()
+    with Load(broker.port, entries) as load:
+        load.send()
+    # Its receipt is there already, retained: what counts is that the broker has the repetition.
+    with Load(broker.port, entries[:1]) as again:
+        again.send(for_receipts=False)
 
     def page() -> dict[str, float]:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
