@@ -20,7 +20,8 @@ from central.asks import Ask
 from central.broker import Broker, Message
 from central.config import Config
 from central.errors import RegistryError, StoreError
-from central.ingest import Admitted, Finding, Outcome, decide, keys, sources
+from central.ingest import Admitted, Finding, Outcome
+from central.journal import Epoch
 from central.judge import Arrival, admit
 from central.metrics import Metrics
 from central.registry import RegistryFile
@@ -108,25 +109,15 @@ class Centre:
         return _Batch(messages, admitted, now, time.monotonic())
 
     def _take(self, batch: _Batch, broker: Broker, store: Store) -> None:
-        admitted, now = batch.admitted, batch.received_utc_ms
-        held = sources(admitted)
-        with store.transaction():
-            store.hold(held, now)
-            outcome = decide(now, admitted, store.standing(held, keys(admitted)))
-            self._sign(outcome)
-            store.keep(outcome)
+        time_text = utc_text(batch.received_utc_ms)
+
+        def sign(source: Source, epoch: Epoch) -> str:
+            return receipts.make(self._key, source, epoch.name, epoch.upto, epoch.hash, time_text)
+
+        outcome = store.take(batch.admitted, batch.received_utc_ms, sign)
         self._metrics.stored(outcome, time.monotonic() - batch.judged_s)
         broker.acknowledge(batch.messages)
         self._tell(outcome, broker)
-
-    def _sign(self, outcome: Outcome) -> None:
-        """Make the receipts; they leave this process after the commit only."""
-        time_text = utc_text(outcome.received_utc_ms)
-        for source, epoch in outcome.receipts:
-            if epoch.receipt is None:
-                epoch.receipt = receipts.make(
-                    self._key, source, epoch.name, epoch.upto, epoch.hash, time_text
-                )
 
     def _tell(self, outcome: Outcome, broker: Broker) -> None:
         self._say_stored(outcome)

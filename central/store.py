@@ -1,10 +1,10 @@
 """What a worker asks of the database and tells it: one transaction for each batch (real I/O).
 
-`hold` a batch's units, read their `standing`, decide, `keep` the outcome: nobody else judges these
-units in between, on any worker. What is kept is on disk when the transaction ends.
+To `take` a batch is to `hold` its units, read their `standing`, decide, `keep` the outcome: nobody
+else judges these units in between, on any worker. What is kept is on disk when it returns.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import Any
@@ -12,12 +12,24 @@ from typing import Any
 from central.alarms import Alarms
 from central.asks import Ask, Asking, sent
 from central.database import Database, Values, marks, row_marks
-from central.ingest import Displaced, Finding, Key, Outcome, Standing
+from central.ingest import (
+    Admitted,
+    Displaced,
+    Finding,
+    Key,
+    Outcome,
+    Standing,
+    decide,
+    keys,
+    sources,
+)
 from central.journal import Epoch, Journal, Waiting
 from central.judge import day_problem
 from central.registry import Registry
 from protocol.central import topics
 from protocol.central.entry import TEXT_LEN_MAX, Entry, Source, read
+
+Sign = Callable[[Source, Epoch], str]
 
 PROBLEM_COUNT_MAX = 10_000  # per unit, so that a flood of rubbish cannot fill the disk
 KEY_COUNT_MAX = 500  # of one question: three values each, SQLite takes 32 766
@@ -107,6 +119,20 @@ class Store:
         return self._db.transaction()
 
     # -- a batch
+
+    def take(self, admitted: Sequence[Admitted], now_utc_ms: int, sign: Sign) -> Outcome:
+        """Decide about a batch and store what comes of it, all or nothing; raises StoreError.
+
+        sign: makes the receipt of an epoch that has moved. It may leave the process afterwards.
+        """
+        held = sources(admitted)
+        with self.transaction():
+            self.hold(held, now_utc_ms)
+            outcome = decide(now_utc_ms, admitted, self.standing(held, keys(admitted)))
+            for source, epoch in outcome.receipts:
+                epoch.receipt = epoch.receipt or sign(source, epoch)
+            self.keep(outcome)
+        return outcome
 
     def hold(self, sources: Sequence[Source], now_utc_ms: int) -> None:
         """Keep all others from judging these units until the transaction ends.

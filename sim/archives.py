@@ -6,9 +6,9 @@ Its folder holds what the centre's commands need: configuration, registry, the p
 from collections.abc import Iterable
 from pathlib import Path
 
-from central import ingest
 from central.config import StoreConfig
 from central.ingest import Outcome
+from central.journal import Epoch
 from central.judge import Arrival, admit
 from central.registry import Registry, Unit, dump
 from central.store import Store
@@ -48,17 +48,11 @@ class Platform:
     def take(self, *arrivals: Arrival) -> Outcome:
         """Take a batch of messages, as one worker's transaction."""
         admitted = [admit(each, self._registry, self.now_ms) for each in arrivals]
-        held = ingest.sources(admitted)
-        with self.store.transaction():
-            self.store.hold(held, self.now_ms)
-            standing = self.store.standing(held, ingest.keys(admitted))
-            outcome = ingest.decide(self.now_ms, admitted, standing)
-            for source, epoch in outcome.receipts:
-                epoch.receipt = receipts.make(
-                    self.key, source, epoch.name, epoch.upto, epoch.hash, utc_text(self.now_ms)
-                )
-            self.store.keep(outcome)
-        return outcome
+        return self.store.take(admitted, self.now_ms, self._sign)
+
+    def _sign(self, source: Source, epoch: Epoch) -> str:
+        time_text = utc_text(self.now_ms)
+        return receipts.make(self.key, source, epoch.name, epoch.upto, epoch.hash, time_text)
 
     def take_entries(self, texts: Iterable[str]) -> None:
         """Take entries, each on its topic."""

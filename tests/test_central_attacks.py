@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from central import ingest
 from central.archive import Archive
 from central.config import AlarmConfig, StoreConfig
 from central.judge import Arrival, admit
@@ -36,11 +35,7 @@ class Platform:
 
     def take(self, *arrivals: Arrival) -> None:
         admitted = [admit(each, REGISTRY, self.now_ms) for each in arrivals]
-        held = ingest.sources(admitted)
-        with self.store.transaction():
-            self.store.hold(held, self.now_ms)
-            standing = self.store.standing(held, ingest.keys(admitted))
-            self.store.keep(ingest.decide(self.now_ms, admitted, standing))
+        self.store.take(admitted, self.now_ms, lambda _, epoch: f"receipt {epoch.upto}")
 
     def hear(self, texts: list[str]) -> None:
         """All texts at once, and later the health of a unit whose journal they are."""

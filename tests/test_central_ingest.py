@@ -60,15 +60,7 @@ class Desk:
 
     def take(self, *arrivals: Arrival) -> Outcome:
         admitted = [admit(each, REGISTRY, self.now_ms) for each in arrivals]
-        held = ingest.sources(admitted)
-        with self.store.transaction():
-            self.store.hold(held, self.now_ms)
-            standing = self.store.standing(held, ingest.keys(admitted))
-            outcome = ingest.decide(self.now_ms, admitted, standing)
-            for _, epoch in outcome.receipts:
-                epoch.receipt = epoch.receipt or f"receipt for {epoch.upto}"
-            self.store.keep(outcome)
-        return outcome
+        return self.store.take(admitted, self.now_ms, lambda _, epoch: f"receipt {epoch.upto}")
 
     def take_texts(self, *texts: str) -> Outcome:
         return self.take(*map(arrival, texts))
