@@ -3,7 +3,6 @@
 ProtocolError
   FrameError      BadStuffing, BadLength, BadChecksum
   MessageError    UnknownKind, BadField
-  VersionMismatch
 """
 
 
@@ -37,12 +36,3 @@ class UnknownKind(MessageError):
 
 class BadField(MessageError):
     """A field outside its range."""
-
-
-class VersionMismatch(ProtocolError):
-    """The far end speaks another version; carries both."""
-
-    def __init__(self, theirs: int, ours: int) -> None:
-        super().__init__(f"the pad speaks version {theirs} of the line protocol, the unit {ours}")
-        self.theirs = theirs
-        self.ours = ours

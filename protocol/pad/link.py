@@ -12,16 +12,5 @@ The board imports pad_end only; this room joins both. Theory, and why no restart
   number; the pad applies a number once, and only a greater one than the last.
 """
 
-from protocol.pad.line import LINK_LOST_MS, QUEUE_LEN_MAX, RETRY_MS, STATUS_MS, ticks_diff
-from protocol.pad.pad_end import PadEnd
-from protocol.pad.unit_end import UnitEnd
-
-__all__ = [
-    "LINK_LOST_MS",
-    "QUEUE_LEN_MAX",
-    "RETRY_MS",
-    "STATUS_MS",
-    "PadEnd",
-    "UnitEnd",
-    "ticks_diff",
-]
+from protocol.pad.pad_end import PadEnd as PadEnd
+from protocol.pad.unit_end import UnitEnd as UnitEnd

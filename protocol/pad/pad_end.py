@@ -1,88 +1,93 @@
 """The pad's end of the line (pure; CPython and MicroPython). Theory in link.py."""
 
-from protocol.pad import VERSION
+from protocol.pad import VERSION, messages
 from protocol.pad.framing import encode as frame
 from protocol.pad.line import LINK_LOST_MS, QUEUE_LEN_MAX, RETRY_MS, STATUS_MS, End, ticks_diff
-from protocol.pad.messages import (
-    FROM_UNIT,
-    U16_MAX,
-    U32_MAX,
-    Ack,
-    Edge,
-    Hello,
-    Message,
-    Status,
-    UnitHello,
-    encode,
-)
 
 
 class PadEnd(End):
     """Keeps each edge until the unit has committed it."""
 
-    def __init__(self, boot_id: int, uid: bytes, firmware: bytes, reset_cause: int) -> None:
-        super().__init__(FROM_UNIT)
-        self.boot_id = boot_id
-        self.dropped_count = 0
-        self.uptime_s = 0
+    def __init__(self, hello: messages.Hello) -> None:
+        super().__init__(messages.FROM_UNIT)
+        self.boot_id = hello.boot_id
+        self.heartbeat_count = 0  # statuses that the unit answered
+        # What the next Status shall say; face, prompt, keys and tests are for the pad to set.
+        self.status = messages.Status(hello.boot_id, 1)
         self._uptime_ms = 0  # into the present second: a sum in ms would outgrow small integers
-        self._hello = Hello(boot_id, 1, VERSION, uid, firmware, reset_cause)
-        self._queue: list[Edge] = []
+        self._dropped_count = 0
+        self._hello = hello
+        self._progress: messages.Progress | None = None
+        self._queue: list[messages.Edge] = []
         self._sent_count = 0  # of the queue, those sent since the last retry
         self._next_seq = 1
-        self._command = 0
         self._hello_due = True
-        self._status_due = True
+        self.status_due = True  # with the next poll
+        self._answer_due = False
         self._lost = True
         self._aged_ticks: int | None = None
         self._retry_ticks = 0
         self._status_ticks = 0
         self._heard_ticks = 0
 
-    def edge(self, now_ticks: int, prompt_id: int, key: int, down: int) -> bool:
+    def edge(self, now_ticks: int, prompt_id: int, key: int, down: int, held_ms: int) -> bool:
         """Keep one edge until its ack; False if there was no room and it is only counted."""
         if len(self._queue) >= QUEUE_LEN_MAX:
-            self.dropped_count += 1
+            self._dropped_count += 1
             return False
         self._age(now_ticks)
-        self._queue.append(Edge(self.boot_id, self._next_seq, prompt_id, key, down, 0))
+        self._queue.append(
+            messages.Edge(self.boot_id, self._next_seq, prompt_id, key, down, 0, held_ms)
+        )
         self._next_seq += 1
         return True
 
-    def received(self, now_ticks: int, data: bytes) -> list[Message]:
-        """The commands in `data` that are new: Open, Close, SelfTest."""
-        commands = []
+    def received(self, now_ticks: int, data: bytes) -> list[messages.Message]:
+        """What `data` asks for: each new Open, Close and SelfTest, every Offer and Piece."""
+        commands: list[messages.Message] = []
         for message in self._messages(data):
-            if isinstance(message, UnitHello) and message.version != VERSION:
+            if isinstance(message, messages.UnitHello) and message.version != VERSION:
                 self._hello_due = True  # it shall know why this pad stays out of service
                 continue
-            if isinstance(message, UnitHello) or message.boot_id != self.boot_id:
-                self._hello_due = self._status_due = True
-            elif isinstance(message, Ack):
+            if isinstance(message, messages.UnitHello) or message.boot_id != self.boot_id:
+                self._hello_due = self.status_due = True
+                self._sent_count = 0
+            elif isinstance(message, messages.Ack):
                 self._acked(now_ticks, message.seq)
+            elif isinstance(message, (messages.Offer, messages.Piece)):
+                commands.append(message)
             else:
-                self._status_due = True
-                if message.seq > self._command:
-                    self._command = message.seq
+                self.status_due = True
+                if message.seq > self.status.command:
+                    self.status.command = message.seq
                     commands.append(message)
             self._heard_ticks = now_ticks
             self._lost = False
         return commands
 
-    def poll(self, now_ticks: int, prompt_id: int, face: int, stuck: int, chords: int) -> bytes:
-        """The bytes to send now; the arguments are what the next Status shall say."""
+    def answer(self, digest: bytes, offset: int, state: int) -> None:
+        """Say with the next poll how far the new firmware has come."""
+        self._progress = messages.Progress(self.boot_id, 1, digest, offset, state)
+
+    def poll(self, now_ticks: int) -> bytes:
+        """The bytes to send now."""
         out = b""
         if self._hello_due:
             self._hello_due = False
             self._hello.seq = self._base()
-            out = frame(encode(self._hello))
+            out = frame(messages.encode(self._hello))
         if self._queue:
             out += self._edges(now_ticks)
-        if self._status_due or ticks_diff(now_ticks, self._status_ticks) >= STATUS_MS:
-            self._status_due = False
+        if self.status_due or ticks_diff(now_ticks, self._status_ticks) >= STATUS_MS:
+            self.status_due = False
+            self._answer_due = True
             self._status_ticks = now_ticks
             self._age(now_ticks)
-            out += frame(encode(self._status(prompt_id, face, stuck, chords)))
+            out += frame(messages.encode(self._status()))
+        if self._progress is not None:
+            self._progress.seq = self._base()
+            out += frame(messages.encode(self._progress))
+            self._progress = None
         return out
 
     def link_lost(self, now_ticks: int) -> bool:
@@ -95,6 +100,8 @@ class PadEnd(End):
         return self._next_seq - len(self._queue)
 
     def _acked(self, now_ticks: int, seq: int) -> None:
+        self.heartbeat_count += self._answer_due
+        self._answer_due = False
         if seq >= self._next_seq:
             return
         while self._queue and self._queue[0].seq <= seq:
@@ -112,7 +119,7 @@ class PadEnd(End):
         self._age(now_ticks)
         out = b""
         for edge in self._queue[self._sent_count :]:
-            out += frame(encode(edge))
+            out += frame(messages.encode(edge))
         self._sent_count = len(self._queue)
         return out
 
@@ -123,22 +130,15 @@ class PadEnd(End):
         elapsed_ms = ticks_diff(now_ticks, self._aged_ticks)
         self._aged_ticks = now_ticks
         for edge in self._queue:
-            edge.age_ms = min(edge.age_ms + elapsed_ms, U32_MAX)
+            edge.age_ms = min(edge.age_ms + elapsed_ms, messages.U32_MAX)
         self._uptime_ms += elapsed_ms
-        self.uptime_s += self._uptime_ms // 1000
+        self.status.uptime_s += self._uptime_ms // 1000
         self._uptime_ms %= 1000
 
-    def _status(self, prompt_id: int, face: int, stuck: int, chords: int) -> Status:
-        return Status(
-            boot_id=self.boot_id,
-            seq=self._base(),
-            command=self._command,
-            prompt_id=prompt_id,
-            face=face,
-            queued=len(self._queue),
-            stuck=stuck,
-            uptime_s=self.uptime_s,
-            dropped=min(self.dropped_count, U16_MAX),
-            chords=min(chords, U16_MAX),
-            bad_frames=min(self.decoder.bad_count + self.bad_message_count, U16_MAX),
-        )
+    def _status(self) -> messages.Status:
+        status = self.status
+        status.seq = self._base()
+        status.queued = len(self._queue)
+        status.dropped = min(self._dropped_count, messages.U16_MAX)
+        status.bad_frames = min(self.decoder.bad_count + self.bad_message_count, messages.U16_MAX)
+        return status
