@@ -1,6 +1,7 @@
 """The pad's hardware, an RP2040 (MicroPython only; the one file that imports `machine`).
 
-Keys pull their pin to ground, lamps and buzzer are driven high. Wiring: docs/pad.md.
+Keys pull their pin to ground, lamps and buzzer are driven high. Wiring: docs/hardware.md. Never
+replaced over the line: whatever new firmware does, this file and main.py bring the old one back.
 """
 
 import os
@@ -12,29 +13,73 @@ import machine
 
 from device.settings import UART_USB, Settings
 
-WATCHDOG_MS = 8000  # the RP2040 allows 8388
-BUFFER_LEN = 512  # eight edges, a hello and a status take 279
+# The pin map, keys and lamps from left to right; /settings.json may say otherwise.
+KEY_PINS: tuple[int, ...] = (2, 3, 4, 5, 6)
+LAMP_PINS: tuple[int, ...] = (7, 8, 9, 10, 11)
+BUZZER_PIN = 15
+TX_PIN = 0  # the pin after it receives
+
+WATCHDOG_MS = 4000
+DISTRESS_LAMPS, DISTRESS_MS = 0b01010, 2000
+BUFFER_LEN = 512  # eight edges, a hello and a status take 320
 READ_LEN_MAX = 64  # per turn, so that a babbling line cannot starve the keys
+LAMP_HZ = 1000  # no eye sees it
+LAMP_DUTY, BUZZER_DUTY = 65535, 32768
+# As in protocol/pad/messages.py, which may not be imported here: it belongs to what is replaced.
+POWER_ON, FIRMWARE_ERROR, WATCHDOG, NEW_FIRMWARE = 1, 2, 3, 4
+# RP2040 datasheet 4.7.6: the watchdog's scratch registers outlive every reset but that of power.
+# The first says why the next start comes and how many came before, the second how many in a row
+# ended badly. The upper half is our mark.
+SCRATCH, SCRATCH_ROW, MARK = 0x4005800C, 0x40058010, 0x4843 << 16
 
 
-def random_boot_id() -> int:
-    """A number no other boot has; 0 means none on the line."""
-    return int.from_bytes(os.urandom(4), "big") or 1
+class _Files:
+    open = staticmethod(open)
+    remove = staticmethod(os.remove)
+    rename = staticmethod(os.rename)
+    mkdir = staticmethod(os.mkdir)
+    rmdir = staticmethod(os.rmdir)
+    listdir = staticmethod(os.listdir)
+
+
+def is_held_open(settings: Settings) -> bool:
+    """Whether both outer keys are held at the start: the way in for who brings a cable."""
+    pin, keys = machine.Pin, settings.key_pins
+    return not any(pin(key, pin.IN, pin.PULL_UP).value() for key in (keys[0], keys[-1]))
 
 
 class Rp2040:
-    """The board as device/main.py wants it."""
+    """The board as device/loop.py wants it; its watchdog runs before all else."""
+
+    files = _Files()  # `open` and `os`
 
     def __init__(self, settings: Settings) -> None:
+        self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
+        self._count_start()
         pin = machine.Pin
         self.uid = machine.unique_id()
-        self.reset_cause = machine.reset_cause()
+        self.problems = settings.problems
         self._keys = [pin(number, pin.IN, pin.PULL_UP) for number in settings.key_pins]
-        self._lamps = [pin(number, pin.OUT, value=0) for number in settings.lamp_pins]
-        self._buzzer = machine.PWM(pin(settings.buzzer_pin), freq=2000, duty_u16=0)
-        self._lit = self._buzzer_hz = 0
+        self._lamps = [
+            machine.PWM(pin(lamp), freq=LAMP_HZ, duty_u16=0) for lamp in settings.lamp_pins
+        ]
+        self._buzzer = machine.PWM(pin(settings.buzzer_pin), freq=LAMP_HZ, duty_u16=0)
+        self._lit = self._brightness = self._buzzer_hz = 0
         self._line = _Usb() if settings.uart == UART_USB else _uart(settings)
-        self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
+
+    def _count_start(self) -> None:
+        said, row = machine.mem32[SCRATCH], machine.mem32[SCRATCH_ROW]
+        self.reset_cause, self.resets, self.bad_row = POWER_ON, 0, 0
+        if machine.reset_cause() != machine.PWRON_RESET and said >> 16 << 16 == MARK:
+            self.reset_cause, self.resets, self.bad_row = said >> 8 & 0xFF, said & 0xFF, row & 0xFF
+            if self.reset_cause != NEW_FIRMWARE:
+                self.resets = min(self.resets + 1, 0xFF)
+                self.bad_row = min(self.bad_row + 1, 0xFF)
+        machine.mem32[SCRATCH_ROW] = self.bad_row
+        self._announce(WATCHDOG)  # what an end is that nobody announced
+
+    def _announce(self, cause: int) -> None:
+        machine.mem32[SCRATCH] = MARK | cause << 8 | self.resets
 
     def ticks_ms(self) -> int:
         return int(time.ticks_ms())  # type: ignore[attr-defined]
@@ -52,31 +97,46 @@ class Rp2040:
     def write(self, data: bytes) -> None:
         self._line.write(data)
 
-    def show(self, lamps: int, buzzer_hz: int) -> None:
-        if lamps != self._lit:
-            self._lit = lamps
+    def show(self, lamps: int, buzzer_hz: int, brightness: int, volume: int) -> None:
+        if lamps != self._lit or brightness != self._brightness:
+            self._lit, self._brightness = lamps, brightness
             for index in range(len(self._lamps)):
-                self._lamps[index].value(lamps >> index & 1)
+                on = lamps >> index & 1
+                self._lamps[index].duty_u16(_duty(LAMP_DUTY, brightness) if on else 0)
         if buzzer_hz != self._buzzer_hz:
             self._buzzer_hz = buzzer_hz
             if buzzer_hz:
                 self._buzzer.freq(buzzer_hz)
-            self._buzzer.duty_u16(32768 if buzzer_hz else 0)
+            self._buzzer.duty_u16(_duty(BUZZER_DUTY, volume) if buzzer_hz else 0)
 
     def feed(self) -> None:
         self._watchdog.feed()
-        machine.idle()  # until the next interrupt, at most a millisecond
+
+    def proven(self) -> None:
+        self.bad_row = machine.mem32[SCRATCH_ROW] = 0
+
+    def restart(self, cause: int) -> None:
+        self._announce(cause)
+        if hasattr(self._line, "flush"):
+            self._line.flush()
+        machine.reset()
+
+    def fail(self) -> None:
+        """Show distress for a while, then start anew."""
+        self.show(DISTRESS_LAMPS, 0, 100, 0)
+        time.sleep_ms(DISTRESS_MS)  # type: ignore[attr-defined]
+        self.restart(FIRMWARE_ERROR)
+
+
+def _duty(full: int, percent: int) -> int:
+    """Eye and ear feel the square root."""
+    return full * percent * percent // 10_000
 
 
 def _uart(settings: Settings) -> machine.UART:
+    tx, rx, length = machine.Pin(settings.tx_pin), machine.Pin(settings.tx_pin + 1), BUFFER_LEN
     return machine.UART(
-        settings.uart,
-        settings.baud,
-        tx=machine.Pin(settings.tx_pin),
-        rx=machine.Pin(settings.tx_pin + 1),
-        txbuf=BUFFER_LEN,
-        rxbuf=BUFFER_LEN,
-        timeout=0,
+        settings.uart, settings.baud, tx=tx, rx=rx, txbuf=length, rxbuf=length, timeout=0
     )
 
 

@@ -1,20 +1,25 @@
-"""Which files the firmware is, and their fingerprint (both interpreters)."""
+"""Which files the firmware is, its release and its fingerprint (both interpreters)."""
 
 import hashlib
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from device.hardware import Files
+
+RELEASE = 1  # counts up with every firmware that leaves the house
 DIGEST_LEN = 8  # bytes of the SHA-256 that a Hello has room for
 
-# What goes to /lib of the board, sorted; device/main.py goes to /main.py as well.
+# What new firmware replaces, sorted: below /lib when it came by cable, else below its slot.
 FILES = (
     "device/__init__.py",
-    "device/board.py",
     "device/debounce.py",
     "device/firmware.py",
     "device/lamps.py",
-    "device/main.py",
+    "device/loop.py",
     "device/pad.py",
-    "device/settings.py",
+    "device/selftest.py",
+    "device/update.py",
     "protocol/__init__.py",
     "protocol/pad/__init__.py",
     "protocol/pad/errors.py",
@@ -23,9 +28,11 @@ FILES = (
     "protocol/pad/messages.py",
     "protocol/pad/pad_end.py",
 )
+# What only a cable replaces: these below /lib, and device/main.py as /main.py.
+LOADER_FILES = ("device/board.py", "device/settings.py")
 
 
-def digest(root: str) -> bytes:
+def digest(files: "Files", root: str) -> bytes:
     """SHA-256 over path, zero, content of each file below `root`, cut to DIGEST_LEN.
 
     Frozen into an image there are no files; the image's own version stands for them.
@@ -34,7 +41,7 @@ def digest(root: str) -> bytes:
     try:
         for path in FILES:
             sha.update(path.encode() + b"\x00")
-            with open(root + "/" + path, "rb") as file:
+            with files.open(root + "/" + path, "rb") as file:
                 sha.update(file.read())
     except OSError:
         sha = hashlib.sha256(sys.version.encode())

@@ -4,37 +4,37 @@ A face never depends on the key that was pressed: who watches the pad learns tha
 pressed, and not what.
 """
 
+from protocol.pad import messages
 from protocol.pad.line import ticks_diff
-from protocol.pad.messages import (
-    FAULT,
-    HEARD,
-    IDLE,
-    NO_LINK,
-    PAUSED,
-    PLEASE_RATE,
-    SELF_TEST,
-    THANKS,
-)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Steps = tuple[tuple[int, int], ...]
+    Pattern = tuple[Steps, Steps]
 
 ALL, OUTER, MIDDLE, ODD, EVEN = 0b11111, 0b10001, 0b00100, 0b10101, 0b01010
 
 # Per face: lamps, repeated as (mask, ms) steps; sound, played once as (Hz, ms) notes.
-PATTERNS: dict[int, tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]] = {
-    IDLE: (((MIDDLE, 40), (0, 4960)), ()),
-    PLEASE_RATE: (((ALL, 700), (0, 300)), ((1760, 120), (0, 80), (2093, 160))),
-    HEARD: (((ALL, 1000),), ((2093, 60),)),
-    THANKS: (((ALL, 150), (0, 150)), ((2093, 80), (2637, 160))),
-    PAUSED: (((OUTER, 1000),), ()),
-    NO_LINK: (((OUTER, 200), (0, 1800)), ()),
-    FAULT: (((ODD, 250), (EVEN, 250)), ()),
-    SELF_TEST: (
+PATTERNS: "dict[int, Pattern]" = {
+    messages.IDLE: (((MIDDLE, 40), (0, 4960)), ()),
+    messages.PLEASE_RATE: (((ALL, 700), (0, 300)), ((1760, 120), (0, 80), (2093, 160))),
+    messages.HEARD: (((ALL, 1000),), ((2093, 60),)),
+    messages.THANKS: (((ALL, 150), (0, 150)), ((2093, 80), (2637, 160))),
+    messages.PAUSED: (((OUTER, 1000),), ()),
+    messages.NO_LINK: (((OUTER, 200), (0, 1800)), ()),
+    messages.FAULT: (((ODD, 250), (EVEN, 250)), ()),
+    messages.SELF_TEST: (
         ((1, 400), (2, 400), (4, 400), (8, 400), (16, 400), (ALL, 1000)),
         ((1760, 300), (0, 100), (2637, 300)),
     ),
 }  # fmt: skip
+# Of the self-test, while it waits for one key.
+KEY_TESTS = tuple(
+    [(((1 << index, 500), (0, 250)), ((2093, 80),)) for index in range(messages.KEY_COUNT)]
+)
 
 
-def _at(steps: tuple[tuple[int, int], ...], elapsed_ms: int) -> int:
+def _at(steps: "Steps", elapsed_ms: int) -> int:
     """The value of the step that lasts at `elapsed_ms`; -1 after the last."""
     for value, step_ms in steps:
         elapsed_ms -= step_ms
@@ -48,22 +48,22 @@ class Lamps:
 
     def __init__(self) -> None:
         self.lamps = 0
-        self.buzzer = 0  # Hz; 0 = silent
-        self._steps, self._notes = PATTERNS[IDLE]
+        self.buzzer_hz = 0  # 0 = silent
+        self._steps, self._notes = PATTERNS[messages.IDLE]
         self._round_ticks = self._notes_ticks = 0
 
-    def start(self, now_ticks: int, face: int) -> None:
-        """Play `face` from its beginning."""
-        self._steps, self._notes = PATTERNS[face]
+    def start(self, now_ticks: int, pattern: "Pattern") -> None:
+        """Play `pattern` from its beginning."""
+        self._steps, self._notes = pattern
         self._round_ticks = self._notes_ticks = now_ticks
 
     def play(self, now_ticks: int) -> None:
-        """Set `lamps` and `buzzer` to what they are now."""
+        """Set `lamps` and `buzzer_hz` to what they are now."""
         self.lamps = _at(self._steps, ticks_diff(now_ticks, self._round_ticks))
         if self.lamps < 0:
             self._round_ticks = now_ticks
             self.lamps = self._steps[0][0]
-        self.buzzer = _at(self._notes, ticks_diff(now_ticks, self._notes_ticks))
-        if self.buzzer < 0:
+        self.buzzer_hz = _at(self._notes, ticks_diff(now_ticks, self._notes_ticks))
+        if self.buzzer_hz < 0:
             self._notes = ()
-            self.buzzer = 0
+            self.buzzer_hz = 0

@@ -1,52 +1,71 @@
-"""The firmware's loop (both interpreters); on the board this file is /main.py.
+"""The loader: chooses the firmware that runs (MicroPython; on the board this file is /main.py).
 
-The loop reads no clock and touches no pin but through its board, so that the simulator drives the
-same body with a board of its own.
+    /main.py, /lib   this, the board, and the firmware that came by cable (or all of it frozen)
+    /a, /b           two slots for firmware that came over the line
+    /slot            the slot that has proven itself; without it /lib is
+    /trial           the slot to try at the next start, once
+
+A trial is over before it begins: /trial is gone when the first line of the new firmware runs. So
+whatever happens then, the next start is that of the proven one, unless the new one has put its
+own name into /slot. That is written once it was heard by the unit (device/loop.py).
 """
 
-from device.firmware import digest
-from device.pad import Pad
-from device.settings import Settings, load
-from protocol.pad.pad_end import PadEnd
+import sys
+
+from device.settings import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from device.hardware import Board
+    from device.hardware import Files
+
+SLOTS = (b"a", b"b")
+BAD_ROW_MAX = 3  # starts that ended badly, after which a slot is proven no more
 
 
-class Loop:
-    """One pad on one board."""
-
-    def __init__(self, board: "Board", boot_id: int, firmware: bytes, settings: Settings) -> None:
-        self._board = board
-        self.pad = Pad(PadEnd(boot_id, board.uid, firmware, board.reset_cause), settings)
-
-    def turn(self) -> None:
-        """One turn; the watchdog is fed only at its very end."""
-        board = self._board
-        out, lamps, buzzer_hz = self.pad.step(board.ticks_ms(), board.levels(), board.read())
-        if out:
-            board.write(out)
-        board.show(lamps, buzzer_hz)
-        board.feed()
+def choose(files: "Files", bad_row: int) -> tuple[str, bool]:
+    """Where the firmware to run lies, and whether it is on trial."""
+    trial = _word(files, "/trial")
+    if trial:
+        files.remove("/trial")
+    if trial in SLOTS:
+        return "/" + trial.decode(), True
+    proven = _word(files, "/slot")
+    if proven and bad_row >= BAD_ROW_MAX:
+        files.remove("/slot")
+        proven = b""
+    return "/" + proven.decode() if proven in SLOTS else "/lib", False
 
 
-def run(board: "Board", boot_id: int, firmware: bytes, settings: Settings) -> None:
-    """Turn for ever; an error ends it, and the unfed watchdog then resets the board."""
-    loop = Loop(board, boot_id, firmware, settings)
-    while True:
-        loop.turn()
+def _word(files: "Files", path: str) -> bytes:
+    try:
+        with files.open(path, "rb") as file:
+            return bytes(file.read(8))
+    except OSError:
+        return b""
 
 
 def start() -> None:
-    """Run on the real board."""
+    """Run on the real board; an error anywhere shows distress and starts it anew."""
     import micropython
 
     micropython.kbd_intr(-1)  # before all else: 0x03 on the line is data, not a way in
     from device import board
 
-    settings = load("/settings.json")
-    run(board.Rp2040(settings), board.random_boot_id(), digest("/lib"), settings)
+    settings = load("/settings.json", board)
+    if board.is_held_open(settings):
+        micropython.kbd_intr(3)
+        return
+    pad = board.Rp2040(settings)
+    try:
+        root, on_trial = choose(pad.files, pad.bad_row)
+        del sys.modules["device"]  # the package of that name in `root` takes its place
+        sys.path.insert(0, root)
+        from device.loop import run
+
+        run(pad, root, on_trial)
+    except BaseException as error:  # noqa: BLE001  # whatever it is, the pad starts anew
+        sys.print_exception(error)  # type: ignore[attr-defined]  # for who has a cable
+        pad.fail()
 
 
 if __name__ == "__main__":

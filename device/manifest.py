@@ -2,7 +2,7 @@
 # ruff: noqa: F821
 # mypy: disable-error-code="name-defined"
 
-DEVICE = "__init__ board debounce firmware lamps main pad settings"
+DEVICE = "__init__ board debounce firmware lamps loop pad selftest settings update"
 PAD = "__init__ errors framing line messages pad_end"
 
 include("$(PORT_DIR)/boards/manifest.py")

@@ -1,5 +1,6 @@
-"""A rating pad without the board: the real firmware on virtual keys, lamps and line. Real I/O."""
+"""A rating pad without the board: the real firmware on virtual keys, lamps, line and flash."""
 
+import contextlib
 import secrets
 import threading
 import time
@@ -7,20 +8,23 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
-from device.main import Loop
-from device.settings import Settings
+from device.firmware import FILES, digest
+from device.loop import Loop
+from device.main import choose
 from protocol.pad import framing
 from protocol.pad.errors import ProtocolError
 from protocol.pad.line import TICKS_MAX
-from protocol.pad.messages import IDLE, NO_LINK, Ack, Edge, Message, Status, decode
+from protocol.pad.messages import IDLE, NO_LINK, POWER_ON, Ack, Edge, Message, Status, decode
+from sim.flash import Flash, LittleFiles
 from sim.wire import Wire
 
 TURN_S = 0.002  # the firmware's sampling interval
 FINGER_MS_MIN = 40  # the quickest tap of a finger; the debounce wants 16
 PRESSES_KEPT_MAX = 4096
-FIRMWARE = b"sim-pad1"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(slots=True)
@@ -79,14 +83,17 @@ class _Board:
     """What the firmware's loop needs of its hardware: keys as levels, the line as a wire."""
 
     uid = b"virtual1"
-    reset_cause = 1  # power on
 
-    def __init__(self, wire: Wire, boot_id: int) -> None:
+    def __init__(
+        self, wire: Wire, files: LittleFiles, boot_id: int, reset_cause: int, resets: int
+    ) -> None:
         self.tap = _Tap()
         self.now_s = 0.0
         self.held = 0
-        self.lamps = 0
-        self.buzzer_hz = 0
+        self.lamps = self.buzzer_hz = self.brightness = self.volume = 0
+        self.reset_cause, self.resets = reset_cause, resets
+        self.problems: list[str] = []
+        self.files = files
         self._wire, self._boot_id = wire, boot_id
 
     def ticks_ms(self) -> int:
@@ -104,11 +111,22 @@ class _Board:
         self.tap.sent(self.now_s, data)
         self._wire.write(data)
 
-    def show(self, lamps: int, buzzer_hz: int) -> None:
+    def show(self, lamps: int, buzzer_hz: int, brightness: int, volume: int) -> None:
         self.lamps, self.buzzer_hz = lamps, buzzer_hz
+        self.brightness, self.volume = brightness, volume
 
     def feed(self) -> None:
         """No watchdog: a turn that raises ends the thread and the test with it."""
+
+    def proven(self) -> None:
+        """Nothing here counts bad starts."""
+
+    def restart(self, cause: int) -> None:
+        raise _Restarting(cause)
+
+
+class _Restarting(Exception):
+    """The firmware asked for a restart, with the cause it gave."""
 
 
 class VirtualPad:
@@ -126,14 +144,22 @@ class VirtualPad:
         self._up_s: dict[int, float] = {}
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self.files = LittleFiles(Flash(), fresh=True)
+        install(self.files)
         self.restart()
 
     def restart(self) -> None:
         """Power off and on: what was not acked is gone, as on the board."""
         with self._lock:
-            self.boot_id = secrets.randbelow(2**32 - 1) + 1
-            self._board = _Board(self._wire, self.boot_id)
-            self._loop = Loop(self._board, self.boot_id, FIRMWARE, Settings({}))
+            self._start(POWER_ON)
+
+    def _start(self, cause: int) -> None:
+        """As device/main.py does it; what is in a slot is named by its digest, and not run."""
+        self.boot_id = secrets.randbelow(2**32 - 1) + 1
+        self._board = _Board(self._wire, self.files, self.boot_id, cause, 0)
+        root, on_trial = choose(self.files, 0)
+        firmware = digest(self.files, root)
+        self._loop = Loop(self._board, self.boot_id, firmware, root, on_trial)
 
     @property
     def lamps(self) -> int:
@@ -198,7 +224,10 @@ class VirtualPad:
         with self._lock:
             self._board.now_s = now_s
             self._board.held = self._mask(now_s)
-            self._loop.turn()
+            try:
+                self._loop.turn()
+            except _Restarting as restarting:
+                self._start(*restarting.args)
 
     def start(self) -> None:
         """Run by itself."""
@@ -229,6 +258,19 @@ class VirtualPad:
         for key in [key for key, at_s in self._up_s.items() if at_s <= now_s]:
             del self._up_s[key], self._down_s[key]
         return sum(1 << (key - 1) for key, at_s in self._down_s.items() if at_s <= now_s)
+
+
+def install(files: LittleFiles) -> None:
+    """Put the firmware where a cable puts it."""
+    files.mkdir("/lib")
+    for path in FILES:
+        folder = "/lib"
+        for name in path.split("/")[:-1]:
+            folder += f"/{name}"
+            with contextlib.suppress(FileExistsError):
+                files.mkdir(folder)
+        with files.open(f"/lib/{path}", "wb") as file:
+            file.write((ROOT / path).read_bytes())
 
 
 def _messages(decoder: framing.Decoder, data: bytes) -> Iterator[Message]:

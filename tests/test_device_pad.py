@@ -4,25 +4,29 @@ from itertools import groupby
 
 import pytest
 
-from device.main import Loop
-from device.pad import HEARD_MS, THANKS_MS
-from device.settings import Settings
+from device.debounce import STUCK_MS
+from device.loop import Loop
+from device.pad import HEARD_MS, SERVICE_MS, THANKS_MS
+from device.selftest import KEY_MS, SHOW_MS
 from protocol.pad import framing
 from protocol.pad.line import LINK_LOST_MS, QUEUE_LEN_MAX, TICKS_MAX
 from protocol.pad.link import UnitEnd
 from protocol.pad.messages import (
     FAULT,
+    FULL,
     HEARD,
     IDLE,
     NO_LINK,
     PAUSED,
     PLEASE_RATE,
+    POWER_ON,
     SELF_TEST,
     THANKS,
     Edge,
     Status,
     decode,
 )
+from sim.flash import Flash, LittleFiles
 
 TURN_MS = 2
 BOOT = 0xB007
@@ -32,9 +36,11 @@ class Desk:
     """The real loop on a virtual board, joined to a real unit's end; time is the turns."""
 
     uid = b"uid-of-8"
-    reset_cause = 1
+    reset_cause, resets = POWER_ON, 0
 
-    def __init__(self, settings: dict[str, object] | None = None, start_ticks: int = 0) -> None:
+    def __init__(self, problems: tuple[str, ...] = (), start_ticks: int = 0) -> None:
+        self.problems = list(problems)
+        self.files = LittleFiles(Flash(), fresh=True)
         self.now_ms = 0
         self.start_ticks = start_ticks
         self.held = 0
@@ -44,10 +50,11 @@ class Desk:
         self.edges: list[Edge] = []
         self.status: Status | None = None
         self.shown: list[tuple[int, int]] = []
+        self.look = (0, 0)
         self.sent = b""
         self.fed_count = 0
         self.unit = UnitEnd(0, 0)
-        self.loop = Loop(self, BOOT, b"firmware", Settings(settings or {}))
+        self.loop = Loop(self, BOOT, b"firmware", "/lib", False)
 
     # What the loop needs of a board
 
@@ -66,11 +73,18 @@ class Desk:
         if self.plugged:
             self.hear(self.unit.received(self.now_ms, data))
 
-    def show(self, lamps: int, buzzer_hz: int) -> None:
+    def show(self, lamps: int, buzzer_hz: int, brightness: int, volume: int) -> None:
         self.shown.append((lamps, buzzer_hz))
+        self.look = (brightness, volume)
 
     def feed(self) -> None:
         self.fed_count += 1
+
+    def proven(self) -> None:
+        self.proven_ms = self.now_ms
+
+    def restart(self, cause: int) -> None:
+        raise AssertionError(f"restart for {cause}")
 
     # What a test does
 
@@ -150,7 +164,23 @@ def test_prompt_when_nobody_presses_then_ends_by_the_pads_own_clock(desk):
     desk.run(4950)
     assert desk.loop.pad.prompt_id == 7
     desk.run(60)
-    assert (desk.loop.pad.prompt_id, desk.loop.pad.face) == (0, IDLE)
+    assert (desk.loop.pad.prompt_id, desk.loop.pad.face) == (7, IDLE)
+
+
+def test_press_when_late_by_the_pads_own_clock_then_kept_for_the_unit_to_judge(desk):
+    desk.open(7, timeout_ms=5000)
+    desk.plugged = False
+    desk.run(6000)
+    desk.shown.clear()
+    desk.press(2)
+    assert {buzzer for _, buzzer in desk.shown} == {0}
+    desk.plugged = True
+    desk.run(1200)
+    assert desk.reported() == [(7, 2, 1), (7, 2, 0)]
+    assert desk.face == IDLE
+    desk.close(7, IDLE)
+    desk.press(2)
+    assert desk.reported()[2:] == [(0, 2, 1), (0, 2, 0)]
 
 
 def test_prompt_when_pressed_at_its_end_then_leaves_the_unit_its_correction_window(desk):
@@ -160,7 +190,7 @@ def test_prompt_when_pressed_at_its_end_then_leaves_the_unit_its_correction_wind
     desk.run(HEARD_MS - 500)
     assert (desk.loop.pad.prompt_id, desk.loop.pad.face) == (7, HEARD)
     desk.run(600)
-    assert (desk.loop.pad.prompt_id, desk.loop.pad.face) == (0, IDLE)
+    assert (desk.loop.pad.prompt_id, desk.loop.pad.face) == (7, IDLE)
 
 
 def test_prompt_when_pressed_early_then_stays_open_for_its_whole_time(desk):
@@ -169,7 +199,7 @@ def test_prompt_when_pressed_early_then_stays_open_for_its_whole_time(desk):
     desk.run(59_000)
     assert (desk.loop.pad.prompt_id, desk.loop.pad.face) == (7, HEARD)
     desk.run(1000)
-    assert (desk.loop.pad.prompt_id, desk.loop.pad.face) == (0, IDLE)
+    assert (desk.loop.pad.prompt_id, desk.loop.pad.face) == (7, IDLE)
 
 
 def test_prompt_when_asked_again_then_its_time_starts_anew(desk):
@@ -187,6 +217,19 @@ def test_press_outside_a_prompt_then_reported_without_light_or_sound(desk):
     quiet.run(120)
     assert desk.reported() == [(0, 3, 1), (0, 3, 0)]
     assert desk.shown == quiet.shown
+
+
+def test_release_then_says_how_long_the_key_was_held(desk):
+    desk.open(7)
+    desk.press(2, hold_ms=1300)
+    desk.plugged = False
+    desk.press(3, hold_ms=200)
+    desk.run(1000)
+    desk.plugged = True
+    desk.run(200)
+    assert [(edge.down, edge.held_ms) for edge in desk.edges] == [
+        (1, 0), (0, 1300), (1, 0), (0, 200),
+    ]  # fmt: skip
 
 
 def test_release_after_the_prompt_then_belongs_to_the_prompt_of_its_press(desk):
@@ -268,9 +311,14 @@ def test_press_when_the_queue_is_full_then_counted_and_not_called_heard(desk):
 
 def test_chords_and_stuck_keys_then_told_in_the_status(desk):
     desk.held = 0b00101
-    desk.run(31_000)
+    desk.run(STUCK_MS)
     assert desk.status is not None
+    assert desk.status.stuck == 0
+    desk.run(50)
     assert (desk.status.chords, desk.status.stuck) == (1, 0b00101)
+    desk.held = 0
+    desk.run(50)
+    assert desk.status.stuck == 0
     assert desk.reported() == []
 
 
@@ -280,9 +328,72 @@ def test_self_test_then_runs_through_the_lamps_and_back_to_idle(desk):
     desk.run(2990)
     lit = [lamps for lamps, _ in groupby(lamps for lamps, _ in desk.shown)]
     assert lit == [0b00001, 0b00010, 0b00100, 0b01000, 0b10000, 0b11111]
-    desk.press(3)
-    assert desk.reported() == [(0, 3, 1), (0, 3, 0)]
+    for key in (1, 2, 3, 4):
+        desk.run(20)
+        assert desk.loop.pad.light.lamps == 1 << (key - 1)
+        assert desk.status is not None
+        assert (desk.status.face, desk.status.tests) == (SELF_TEST, 0)
+        desk.press(key)
+    desk.press(5)
+    assert (desk.status.tests, desk.status.tested) == (1, 0b11111)
+    assert desk.reported() == []
     assert desk.face == IDLE
+
+
+def test_self_test_when_a_key_is_dead_or_wired_wrongly_then_the_others_are_still_tried(desk):
+    desk.unit.self_test(desk.now_ms)
+    desk.run(SHOW_MS + 20)
+    desk.press(1)
+    desk.press(3)
+    desk.run(KEY_MS)
+    for key in (3, 4, 5):
+        desk.press(key)
+    desk.run(20)
+    assert desk.status is not None
+    assert (desk.status.tests, desk.status.tested) == (1, 0b11101)
+    desk.unit.self_test(desk.now_ms)
+    desk.run(SHOW_MS + 5 * KEY_MS + 100)
+    assert (desk.status.tests, desk.status.tested) == (2, 0)
+
+
+def test_outer_keys_held_long_then_a_self_test_even_without_the_unit(desk):
+    desk.plugged = False
+    desk.run(LINK_LOST_MS)
+    desk.held = 0b10001
+    desk.run(SERVICE_MS - 20)
+    assert desk.loop.pad.light.lamps in (0, 0b10001)
+    desk.run(SHOW_MS - 200)
+    assert desk.loop.pad.light.lamps == 0b11111
+    desk.held = 0
+    desk.run(300)
+    for key in (1, 2, 3, 4, 5):
+        desk.press(key)
+    desk.plugged = True
+    desk.run(1200)
+    assert desk.status is not None
+    assert (desk.status.tests, desk.status.tested, desk.status.stuck) == (1, 0b11111, 0)
+
+
+def test_outer_keys_when_stuck_for_good_then_one_self_test_and_no_more(desk):
+    desk.held = 0b10001
+    desk.run(3 * (SERVICE_MS + SHOW_MS + 5 * KEY_MS))
+    assert desk.status is not None
+    assert (desk.status.tests, desk.status.tested, desk.status.stuck) == (1, 0, 0b10001)
+
+
+def test_self_test_when_a_prompt_opens_then_ends_and_the_release_of_its_press_is_not_sent(desk):
+    desk.unit.self_test(desk.now_ms)
+    desk.run(SHOW_MS + 20)
+    desk.held = 0b00001
+    desk.run(40)
+    desk.open(7)
+    desk.held = 0
+    desk.run(40)
+    desk.press(2)
+    assert desk.reported() == [(7, 2, 1), (7, 2, 0)]
+    assert desk.face == HEARD
+    assert desk.status is not None
+    assert (desk.status.tests, desk.status.tested) == (1, 0b00001)
 
 
 def test_self_test_while_a_prompt_is_open_then_the_citizen_comes_first(desk):
@@ -291,18 +402,18 @@ def test_self_test_while_a_prompt_is_open_then_the_citizen_comes_first(desk):
     assert desk.face == PLEASE_RATE
 
 
-def test_pad_when_quiet_then_no_face_makes_a_sound():
-    desk = Desk({"quiet": 1})
-    desk.run(20)
+def test_brightness_and_volume_then_those_of_the_last_command(desk):
+    assert desk.look == (FULL, FULL)
+    desk.unit.brightness, desk.unit.volume = 10, 0
+    desk.close(0, IDLE)
+    assert desk.look == (10, 0)
+    desk.unit.brightness, desk.unit.volume = 80, 60
     desk.open(7)
-    desk.press(2)
-    desk.close(7, THANKS)
-    desk.run(500)
-    assert {buzzer for _, buzzer in desk.shown} == {0}
+    assert desk.look == (80, 60)
 
 
 def test_pad_when_its_settings_are_wrong_then_shows_fault():
-    desk = Desk({"key_pin": [2, 3, 4, 5, 6]})
+    desk = Desk(problems=("key_pin: there is no such setting",))
     desk.run(20)
     assert desk.face == FAULT
     desk.open(7)
