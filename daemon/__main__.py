@@ -18,6 +18,7 @@ from daemon.control import Control
 from daemon.core import Core, Identity
 from daemon.dialects import dialect
 from daemon.errors import DaemonError
+from daemon.firmware import Firmware
 from daemon.inbox import Inbox
 from daemon.journal import Journal
 from daemon.loop import Loop
@@ -28,6 +29,8 @@ from daemon.privacy import born_before, concealer
 from daemon.store import Store
 from daemon.uplink import Uplink
 from daemon.wallclock import WallClock, boot_id, boottime_ms
+from protocol.bundle import Bundle, BundleError
+from protocol.bundle import read as read_bundle
 from protocol.central.entry import Source
 from protocol.central.signing import KeyUnreadable, SigningKey, VerifyKey
 
@@ -100,6 +103,7 @@ def _check(settings: config.Config) -> int:
             raise DaemonError(f"{path}: named in [uplink] and cannot be read: put it there")
     if not os.access(home, os.W_OK | os.X_OK):
         raise DaemonError(f"{home}: the journal's directory cannot be written: make it this user's")
+    _bundle(settings)
     print(f"{settings.path}: good; signing key {key.kid}, platform key {platform_key.kid}")
     unit = {
         "source": str(_source(settings)),
@@ -214,7 +218,34 @@ def _core(settings: config.Config, source: Source, key: SigningKey, journal: Jou
         rules,
         dialect(settings.signal, unit.window, conceal),
         journal.restored,
+        pad.looks,
+        Firmware(_offered(settings)),
     )
+
+
+def _offered(settings: config.Config) -> Bundle | None:
+    """As `_bundle`; a file that cannot be offered keeps no window from its ratings."""
+    try:
+        return _bundle(settings)
+    except DaemonError as error:
+        log.error("no firmware is offered to the pad: %s", error)
+        return None
+
+
+def _bundle(settings: config.Config) -> Bundle | None:
+    """The pad's firmware, if there is one to offer."""
+    pad = settings.pad
+    if pad.firmware is None or pad.firmware_key is None:
+        return None
+    try:
+        return read_bundle(pad.firmware.read_bytes(), VerifyKey.load(pad.firmware_key))
+    except OSError as error:
+        raise DaemonError(
+            f"{pad.firmware}: cannot be read ({error.strerror}): put the file there, "
+            "or take `firmware` out of [pad]"
+        ) from error
+    except (BundleError, KeyUnreadable) as error:
+        raise DaemonError(f"{pad.firmware}: {error}") from error
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from daemon.ledger import Ledger
+from daemon.pad_link import KeyEdge
 from daemon.prompts import Prompt, Service
 from daemon.recent import Known, Recent
 from daemon.signals import Signal
@@ -247,18 +248,18 @@ class Cases:
 
     # -- the pad
 
-    def edge(self, now_ms: int, prompt: int, key: int, down: bool, at_ms: int) -> None:
-        """Take a key edge of boottime `at_ms` that the pad saw under prompt number `prompt`."""
+    def edge(self, now_ms: int, edge: KeyEdge) -> None:
+        """Take a key edge that the pad saw under the prompt it names."""
         current = self.prompt
         if (
             current is not None
             and self.state in (PROMPTED, PRESSED)
-            and prompt == current.number
-            and at_ms <= current.deadline_ms + LINE_GRACE_MS
+            and edge.prompt == current.number
+            and edge.at_ms <= current.deadline_ms + LINE_GRACE_MS
         ):
-            self._run(now_ms, "press" if down else "release", (key, at_ms))
-        elif down:
-            if prompt == 0:
+            self._run(now_ms, "press" if edge.down else "release", edge)
+        elif edge.down:
+            if edge.prompt == 0:
                 self.tally.strays += 1
             else:
                 self.tally.late += 1
@@ -402,18 +403,17 @@ class Cases:
         assert self.prompt is not None
         self.prompt.deadline_ms = now_ms + self._rules.prompt_ms
 
-    def _do_press(self, now_ms: int, what: tuple[int, int]) -> None:
+    def _do_press(self, now_ms: int, edge: KeyEdge) -> None:
         assert self.prompt is not None
-        key, at_ms = what
         if self.prompt.settle_ms is None:
             self.prompt.settle_ms = now_ms + self._rules.correction_ms
-        self.prompt.edge(key, True, at_ms, self._rules.not_public_hold_ms)
+        self.prompt.press(edge.key, edge.at_ms)
         self._ledger.then(Heard(self.prompt.number))
 
-    def _do_release(self, _now_ms: int, what: tuple[int, int]) -> None:
+    def _do_release(self, _now_ms: int, edge: KeyEdge) -> None:
         assert self.prompt is not None
-        key, at_ms = what
-        self.prompt.edge(key, False, at_ms, self._rules.not_public_hold_ms)
+        hold_ms = self._rules.not_public_hold_ms
+        self.prompt.release(edge.key, edge.at_ms, 0 < hold_ms <= edge.held_ms)
 
     def _close(self, now_ms: int, outcome: str) -> None:
         assert self.prompt is not None

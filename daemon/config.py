@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from daemon.errors import ConfigError
+from daemon.night import Look, Looks
 from daemon.signals import SAYS
 from daemon.table import Table, did_you_mean, is_path
 
@@ -29,6 +30,7 @@ POSITION_COUNT = 64
 GBK_HALF_LEAST = "@"
 # One level of an MQTT topic, a file name and a certificate name: the common subset of the three.
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+NIGHT = re.compile(r"([01]?\d|2[0-3]):[0-5]\d-([01]?\d|2[0-3]):[0-5]\d")
 # The example is 3 KB; what is longer was not written by a technician.
 FILE_LEN_MAX = 32 * 1024
 
@@ -52,6 +54,9 @@ class Pad:
     port: str
     keys: tuple[int, ...]
     key_table: str
+    looks: Looks
+    firmware: Path | None
+    firmware_key: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +166,7 @@ def _config(path: Path, digest: str, top: Table) -> Config:
         digest=digest,
         unit=_unit(top.table("unit"), base),
         store=_store(top.table("store"), base),
-        pad=_pad(top.table("pad")),
+        pad=_pad(top.table("pad"), base),
         signal=_signal(top.table("signal")),
         case=_case(top.table("case")),
         uplink=_uplink(top.table("uplink"), base),
@@ -198,7 +203,7 @@ def _store(table: Table, base: Path) -> Store:
     return store
 
 
-def _pad(table: Table) -> Pad:
+def _pad(table: Table, base: Path) -> Pad:
     keys = table.value("keys", list(LEVELS))
     is_list = isinstance(keys, list) and all(type(level) is int for level in keys)
     if not is_list or sorted(keys) != sorted(LEVELS):
@@ -213,9 +218,31 @@ def _pad(table: Table) -> Pad:
             fits=re.compile(r"[0-9A-Za-z._-]{1,32}").fullmatch,
             allowed="1 to 32 of 0-9, A-Z, a-z, . _ and -",
         ),
+        looks=_looks(table),
+        firmware=table.path_or_none("firmware", base),
+        firmware_key=table.path_or_none("firmware_key", base),
     )
+    if pad.firmware is not None:
+        table.needs("firmware_key", "the key of who makes the firmware: firmware needs it")
     table.done()
     return pad
+
+
+def _looks(table: Table) -> Looks:
+    night = table.text(
+        "night",
+        "",
+        fits=NIGHT.fullmatch,
+        allowed='from when to when it is night, as in "21:00-06:30"',
+    )
+    start, end = (tuple(map(int, time.split(":"))) for time in (night or "0:0-0:0").split("-"))
+    return Looks(
+        day=Look(
+            brightness=table.integer("brightness", 1, 100, 100),
+            volume=table.integer("volume", 0, 100, 100),
+        ),
+        night=(start[0] * 60 + start[1], end[0] * 60 + end[1]) if night else None,
+    )
 
 
 def _signal(table: Table) -> SignalPort:

@@ -7,14 +7,14 @@ parts are built from what was read there, and every change goes through the ledg
 outside may see it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from daemon import snapshot as view
 from daemon.cases import PRESSED, Cases, Heard, Lit, Rules, Thanked
 from daemon.dialects import Dialect
-from daemon.effects import Effect, Report, SendToPad, Stop
+from daemon.effects import Effect, Report, SeekPad, SendToPad, Stop
 from daemon.events import (
     Asked,
     BrokerDown,
@@ -24,6 +24,7 @@ from daemon.events import (
     Committed,
     Event,
     Fetched,
+    PadFound,
     PadLost,
     PadOpened,
     PadReceived,
@@ -37,9 +38,11 @@ from daemon.events import (
     Taken,
     Woken,
 )
-from daemon.facts import Fact
+from daemon.facts import Fact, Tested
+from daemon.firmware import Firmware
 from daemon.health import EVERY_MS, health
 from daemon.ledger import Ledger
+from daemon.night import Looks
 from daemon.outbox import Outbox
 from daemon.pad_link import Face, KeyEdge, PadLink, Position, position_json
 from daemon.signal_line import SignalLine
@@ -83,14 +86,18 @@ class Core:
         rules: Rules,
         dialect: Dialect,
         restored: Restored,
+        looks: Looks,
+        firmware: Firmware,
     ) -> None:
         state = restored.state
         self._identity, self._rules, self._epoch = identity, rules, restored.epoch
+        self._looks = looks
         self._ledger: Ledger[Then] = Ledger(restored.epoch, restored.last_seq)
         self._time = Timekeeper(identity.boot_id)
         tally = Tally.restore(state["tally"]) if "tally" in state else Tally()
         self._cases = Cases(rules, self._ledger, self._time, tally)
-        self._pad = PadLink(now_ms, Position(**state.get("pad", {"boot_id": 0, "seq": 0})))
+        position = Position(**state.get("pad", {"boot_id": 0, "seq": 0}))
+        self._pad = PadLink(now_ms, position, firmware)
         delivered = min(state.get("outbox", {"delivered": 0})["delivered"], restored.last_seq)
         self._outbox = Outbox(restored.epoch, delivered, restored.last_seq)
         # The last entry that is on disk.
@@ -143,9 +150,11 @@ class Core:
         if self._cases.unthanked is None:
             # Between press and thanks the pad goes on saying that it heard.
             self._pad.show(now_ms, self._face(now_ms))
-        data = self._pad.poll(now_ms)
+        data = self._pad.poll(now_ms, is_asking=self._cases.prompt is not None)
         if data:
             effects.append(SendToPad(data))
+        if self._pad.seeks(now_ms):
+            effects.append(SeekPad())
         effects += self._outbox.poll(now_ms)
         effects += self._report(now_ms)
         if self._stop_by_ms is not None and (self._ledger.settled or now_ms >= self._stop_by_ms):
@@ -162,7 +171,7 @@ class Core:
 
     def _edge(self, now_ms: int, edge: KeyEdge) -> None:
         self._ledger.keep("pad", position_json(edge.position))
-        self._cases.edge(now_ms, edge.prompt, edge.key, edge.down, edge.at_ms)
+        self._cases.edge(now_ms, edge)
         self._ledger.then(Safe(edge.position))
 
     def _pad_opened(self, now_ms: int, _event: PadOpened) -> None:
@@ -171,9 +180,16 @@ class Core:
     def _pad_lost(self, now_ms: int, event: PadLost) -> None:
         self._pad_facts(now_ms, self._pad.port(now_ms, event.reason))
 
-    def _pad_facts(self, now_ms: int, facts: list[Fact]) -> None:
+    def _pad_found(self, now_ms: int, event: PadFound) -> None:
+        self._pad_facts(now_ms, self._pad.found(event.words))
+
+    def _pad_facts(self, now_ms: int, facts: Sequence[Fact | Tested]) -> None:
         self._cases.pad_heard(now_ms, self._pad.up)
         for fact in facts:
+            if isinstance(fact, Tested):
+                data = {"what": "self_test", "ok": fact.ok, "detail": fact.detail}
+                self._ledger.write("test", "self_test", data, self._time.stamp(now_ms))
+                continue
             if fact.state == "back" and fact.since_ms is not None:
                 self._cases.tally.fault_ms += now_ms - fact.since_ms
             self._line_entry(now_ms, "pad", fact, self._pad.counters())
@@ -268,6 +284,7 @@ class Core:
         PadOpened: _pad_opened,
         PadReceived: _pad_received,
         PadLost: _pad_lost,
+        PadFound: _pad_found,
         SignalOpened: _signal_opened,
         SignalReceived: _signal_received,
         SignalLost: _signal_lost,
@@ -323,13 +340,14 @@ class Core:
 
     def _face(self, now_ms: int) -> Face:
         prompt = self._cases.prompt
+        look = self._looks.at(self._time.utc_ms(now_ms))
         if prompt is not None and self._cases.asking:
-            return Face(messages.PLEASE_RATE, prompt.number, prompt.deadline_ms)
+            return Face(messages.PLEASE_RATE, prompt.number, prompt.deadline_ms, look)
         if now_ms < self._thanks_until_ms:
-            return Face(messages.THANKS)
+            return Face(messages.THANKS, look=look)
         if self._cases.suspended or self._ledger.failure is not None:
-            return Face(messages.PAUSED)
-        return Face(messages.IDLE)
+            return Face(messages.PAUSED, look=look)
+        return Face(messages.IDLE, look=look)
 
     def _screen(self, now_ms: int) -> view.Screen:
         cases, prompt, window = self._cases, self._cases.prompt, self._rules.window
@@ -339,9 +357,10 @@ class Core:
             return view.Screen(name=view.HEARD, window=window, ticket=ticket)
         if now_ms < self._thanks_until_ms:
             return view.Screen(name=view.THANKS, window=window)
-        if self._ledger.failure is not None or self._pad.state in ("lost", "foreign"):
+        trouble = view.DISK if self._ledger.failure is not None else view.PAD.get(self._pad.state)
+        if trouble is not None:
             # Also while a rating is asked for: nobody may be asked what cannot be heard or kept.
-            return view.Screen(name=view.OUT_OF_SERVICE, window=window)
+            return view.Screen(name=view.OUT_OF_SERVICE, window=window, trouble=trouble)
         if prompt is not None and cases.asking:
             return view.Screen(
                 name=view.PLEASE_RATE,

@@ -30,6 +30,11 @@ class SendToPad:
 
 
 @dataclass(frozen=True, slots=True)
+class SeekPad:
+    """Look what is plugged in while the pad is not heard; answered by an event."""
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Send the entry; a live one goes before all that waits."""
 
@@ -49,4 +54,4 @@ class Stop:
     """All that had to be written is on disk; the process may end."""
 
 
-Effect = Commit | Fetch | SendToPad | Publish | Report | Stop
+Effect = Commit | Fetch | SendToPad | SeekPad | Publish | Report | Stop

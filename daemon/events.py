@@ -44,6 +44,13 @@ class PadLost:
 
 
 @dataclass(frozen=True, slots=True)
+class PadFound:
+    """What was seen at USB when the pad was sought, in words."""
+
+    words: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SignalOpened:
     """The queue line's serial port is open."""
 
@@ -149,6 +156,7 @@ Event = (
     PadOpened
     | PadReceived
     | PadLost
+    | PadFound
     | SignalOpened
     | SignalReceived
     | SignalLost

@@ -1,4 +1,4 @@
-"""What becomes of a line (pure): lost, back or faulty, each worth an entry, and why, in words."""
+"""What becomes known of a line (pure): each is worth an entry, and says why in words."""
 
 from dataclasses import dataclass
 
@@ -10,3 +10,11 @@ class Fact:
     state: str
     reason: str
     since_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A self-test of the pad has ended."""
+
+    ok: bool
+    detail: str

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from types import FrameType
 
 from daemon.core import Core
-from daemon.effects import Commit, Effect, Fetch, Publish, Report, SendToPad, Stop
+from daemon.effects import Commit, Effect, Fetch, Publish, Report, SeekPad, SendToPad, Stop
 from daemon.errors import PortLost
 from daemon.events import (
     Event,
+    PadFound,
     PadLost,
     PadOpened,
     PadReceived,
@@ -33,6 +34,7 @@ from daemon.ports import REOPEN_MS, Port
 from daemon.snapshot import Snapshot
 from daemon.store import Store
 from daemon.uplink import Uplink
+from daemon.usb import attached
 from daemon.wallclock import WallClock, boottime_ms
 
 log = logging.getLogger(__name__)
@@ -161,6 +163,8 @@ class Loop:
     def _do(self, effect: Effect) -> None:
         if isinstance(effect, SendToPad):
             self._send_to_pad(effect.data)
+        elif isinstance(effect, SeekPad):
+            self._inbox.post(PadFound(attached()))
         elif isinstance(effect, Commit | Fetch):
             self._committing = isinstance(effect, Commit) or self._committing
             self._store.do(effect)
@@ -201,6 +205,8 @@ def log_changes(before: Snapshot | None, now: Snapshot) -> None:
         if old is None or (view.state, view.trouble) != (old.state, old.trouble):
             level = logging.WARNING if view.trouble else logging.INFO
             log.log(level, "%s state=%s%s", name, view.state, _because(view.trouble))
+    if now.pad.update is not None and (before is None or now.pad.update != before.pad.update):
+        log.info("pad update=%r", now.pad.update)
     if before is None or now.journal.trouble != before.journal.trouble:
         level = logging.WARNING if now.journal.trouble else logging.INFO
         state = "failing" if now.journal.trouble else "sound"

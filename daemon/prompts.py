@@ -76,18 +76,23 @@ class Prompt:
         if self.opened_ms is None:
             self.opened_ms = now_ms
 
-    def edge(self, key: int, down: bool, at_ms: int, hold_ms: int) -> None:
-        """Take a key edge at boottime `at_ms`; the last key pressed is the one that counts."""
+    def press(self, key: int, at_ms: int) -> None:
+        """A key went down at boottime `at_ms`; the last one pressed is the one that counts."""
+        self._list(key, True, at_ms)
+        self.corrections += self.key not in (None, key)
+        self.presses += 1
+        self.key, self.pressed_ms = key, at_ms
+        self.held, self.public = True, True
+
+    def release(self, key: int, at_ms: int, was_long: bool) -> None:
+        """A key came up at boottime `at_ms`; a long press of the one that counts is not public."""
+        self._list(key, False, at_ms)
+        if key == self.key and self.held:
+            self.held, self.public = False, not was_long
+
+    def _list(self, key: int, down: bool, at_ms: int) -> None:
         if len(self.edges) < EDGES_MAX:
             self.edges.append((key, down, self._from_prompt(at_ms)))
-        if down:
-            self.corrections += self.key not in (None, key)
-            self.presses += 1
-            self.key, self.pressed_ms = key, at_ms
-            self.held, self.public = True, True
-        elif key == self.key and self.held and self.pressed_ms is not None:
-            self.held = False
-            self.public = not 0 < hold_ms <= at_ms - self.pressed_ms
 
     def settles_at_ms(self, hold_ms: int) -> int | None:
         """When the press is final: the correction window is over and the hold is decided."""

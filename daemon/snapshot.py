@@ -12,6 +12,10 @@ STARTING, IDLE, CALLED, PLEASE_RATE, HEARD, THANKS, PAUSED, OUT_OF_SERVICE = (
     "starting", "idle", "called", "please_rate", "heard", "thanks", "paused", "out_of_service",
 )  # fmt: skip
 
+# Why it is out of service, for the technician: names of a line in the locale files.
+DISK = "disk_trouble"
+PAD = {"lost": "pad_lost", "foreign": "pad_foreign"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
@@ -22,6 +26,7 @@ class Screen:
     ticket: str | None = None
     task_name: str | None = None
     remaining_s: int | None = None
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,9 @@ class LineView:
 class PadView(LineView):
     uid: str | None
     firmware: str | None
+    release: int | None
+    update: str | None
+    update_percent: int | None
     queued: int
 
 

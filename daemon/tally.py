@@ -13,7 +13,16 @@ OUTCOMES_UNRATED = ("timeout", "superseded", "cancelled", "pad_lost", "interrupt
 
 def local_date(utc_ms: int) -> str:
     """The hall's calendar day, yyyy-MM-dd."""
-    return (datetime.fromtimestamp(utc_ms / 1000, UTC) + LOCAL).strftime("%Y-%m-%d")
+    return _local(utc_ms).strftime("%Y-%m-%d")
+
+
+def local_minute(utc_ms: int) -> int:
+    """The hall's minute of the day, 0 to 1439."""
+    return _local(utc_ms).hour * 60 + _local(utc_ms).minute
+
+
+def _local(utc_ms: int) -> datetime:
+    return datetime.fromtimestamp(utc_ms / 1000, UTC) + LOCAL
 
 
 @dataclass(slots=True)

@@ -5,13 +5,14 @@ answers back. `crash` forgets everything but the journal and the pad, as a power
 """
 
 import json
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from daemon.cases import Rules
 from daemon.core import Core, Identity
 from daemon.dialects.native import FRAME_LEN_MAX, Native
-from daemon.effects import Commit, Effect, Fetch, Publish, Report, SendToPad, Stop
+from daemon.effects import Commit, Effect, Fetch, Publish, Report, SeekPad, SendToPad, Stop
 from daemon.errors import StoreFailed
 from daemon.events import (
     BrokerUp,
@@ -19,6 +20,7 @@ from daemon.events import (
     Committed,
     Event,
     Fetched,
+    PadFound,
     PadLost,
     PadOpened,
     PadReceived,
@@ -26,16 +28,33 @@ from daemon.events import (
     SignalReceived,
     Woken,
 )
+from daemon.firmware import Firmware
+from daemon.night import Looks
 from daemon.privacy import concealer
+from protocol.bundle import Bundle
 from protocol.central.entry import Entry, Source, read
 from protocol.central.signing import SigningKey
+from protocol.pad import VERSION
 from protocol.pad.framing import encode as frame
-from protocol.pad.link import RETRY_MS, PadEnd
-from protocol.pad.messages import HEARD, IDLE, PLEASE_RATE, Close, Message, Open, encode
+from protocol.pad.line import RETRY_MS
+from protocol.pad.link import PadEnd
+from protocol.pad.messages import (
+    HEARD,
+    IDLE,
+    PLEASE_RATE,
+    POWER_ON,
+    Close,
+    Hello,
+    Message,
+    Open,
+    encode,
+)
 from sim.stores import MemoryJournal
 
 SOURCE = Source("330102", "h01", "w03")
+LOOKS = Looks()
 STEP_MS = 10
+SENT_LEN_MAX = 1024
 RULES = Rules(
     window="3",
     keys=(5, 4, 3, 2, 1),
@@ -49,16 +68,20 @@ RULES = Rules(
 class Desk:
     """`crash_before` may stop the unit before any effect is carried out, as a power cut would."""
 
-    def __init__(self, rules: Rules = RULES) -> None:
-        self.rules = rules
+    def __init__(
+        self, rules: Rules = RULES, looks: Looks = LOOKS, bundle: Bundle | None = None
+    ) -> None:
+        self.rules, self.looks, self.bundle = rules, looks, bundle
         self.key = SigningKey.from_seed(bytes(31) + b"\x03")
         self.journal = MemoryJournal(SOURCE, self.key)
         self.now_ms = 1_000_000
         self.boot_id = "boot-1"
         self.line_up = True
+        self.plugged_in: str | None = None  # at USB, in words
         self.face, self.prompt = IDLE, 0
         self.published: list[int] = []
         self.reports: list[bytes] = []
+        self.sent_to_pad: deque[bytes] = deque(maxlen=SENT_LEN_MAX)
         self.platform = False
         self.stopped = False
         self.crash_before: Callable[[Effect], bool] = lambda _effect: False
@@ -78,7 +101,15 @@ class Desk:
             source=str(SOURCE), boot_id=self.boot_id, versions={"daemon": "0"}, config_hash="0" * 64
         )
         dialect = Native(self.rules.window, concealer(b"desk", 20250101))
-        self.core = Core(self.now_ms, identity, self.rules, dialect, self.journal.restored)
+        self.core = Core(
+            self.now_ms,
+            identity,
+            self.rules,
+            dialect,
+            self.journal.restored,
+            self.looks,
+            Firmware(self.bundle),
+        )
         self.give(PadOpened())
         if self.platform:
             self.give(BrokerUp())
@@ -122,8 +153,12 @@ class Desk:
             return self._receipted(effect.entry.seq) if self.platform else None
         if isinstance(effect, Report):
             self.reports.append(effect.payload)
-        if isinstance(effect, SendToPad) and self.line_up:
-            self._pad_hears(effect.data)
+        if isinstance(effect, SeekPad):
+            return PadFound(self.plugged_in)
+        if isinstance(effect, SendToPad):
+            self.sent_to_pad.append(effect.data)
+            if self.line_up:
+                self._pad_hears(effect.data)
         self.stopped = self.stopped or isinstance(effect, Stop)
         return None
 
@@ -141,8 +176,9 @@ class Desk:
 
     def restart_pad(self) -> None:
         self._pads += 1
-        self.pad = PadEnd(self._pads, b"desk-pad", bytes(8), 1)
+        self.pad = PadEnd(Hello(self._pads, 1, VERSION, b"desk-pad", reset_cause=POWER_ON))
         self.face, self.prompt = IDLE, 0
+        self._pressed_ms: dict[int, int] = {}
 
     def unplug(self) -> None:
         self.line_up = False
@@ -154,7 +190,11 @@ class Desk:
 
     def hear(self, message: Message) -> None:
         """Let the unit hear one message that this pad did not send."""
-        self.give(PadReceived(frame(encode(message))))
+        self.hear_bytes(frame(encode(message)))
+
+    def hear_bytes(self, data: bytes) -> None:
+        """Let the unit hear bytes that are no pad's."""
+        self.give(PadReceived(data))
 
     def _pad_hears(self, data: bytes) -> None:
         for command in self.pad.received(self._ticks, data):
@@ -172,7 +212,9 @@ class Desk:
 
     def edge(self, key: int, down: bool) -> None:
         """One key edge, as the pad's debounce accepts it."""
-        self.pad.edge(self._ticks, self.prompt, key, int(down))
+        held_ms = 0 if down else self.now_ms - self._pressed_ms.get(key, self.now_ms)
+        self._pressed_ms[key] = self.now_ms
+        self.pad.edge(self._ticks, self.prompt, key, int(down), held_ms)
         if self.prompt and down:
             self.face = HEARD
 
@@ -203,7 +245,8 @@ class Desk:
                 next_ms = wake_at_ms
             self.now_ms = min(until_ms, next_ms)
             step_ms = RETRY_MS
-            data = self.pad.poll(self._ticks, self.prompt, self.face, 0, 0)
+            self.pad.status.prompt_id, self.pad.status.face = self.prompt, self.face
+            data = self.pad.poll(self._ticks)
             if data and self.line_up:
                 self.give(PadReceived(data))
             wake_at_ms = self.core.wake_at_ms()

@@ -15,12 +15,15 @@ from datetime import date
 
 import pytest
 
+from device.firmware import FILES
+from protocol.bundle import build
 from protocol.central.chain import verify
 from protocol.central.entry import Source, read
 from protocol.central.signing import SigningKey
+from protocol.pad import VERSION
 from protocol.pad.messages import PLEASE_RATE
 from sim.clerk import Clerk
-from sim.pads import VirtualPad
+from sim.pads import ROOT, VirtualPad
 from sim.wire import Wire
 
 DEADLINE_S = 20.0
@@ -400,6 +403,58 @@ def test_pad_when_unplugged_and_back_is_said_and_serves_again(window):
         read(text).data["state"] for text in window.daemon.export() if read(text).kind == "pad"
     ]
     assert states[-2:] == ["lost", "back"]
+
+
+NEWER = 7
+MAKER = SigningKey.from_seed(bytes(31) + b"\x0a")
+
+
+def bundle_of(change=b"# changed\n", key=MAKER):
+    """The firmware of this tree and one line more, as release NEWER."""
+    contents = {path: (ROOT / path).read_bytes() for path in FILES}
+    contents["device/lamps.py"] += change
+    return build(contents, NEWER, 1, VERSION, key)
+
+
+@pytest.fixture
+def offering(fresh):
+    """A place whose unit has newer firmware to offer."""
+    (fresh.folder / "pad.hcpad").write_bytes(bundle_of())
+    MAKER.public.save(fresh.folder / "maker.pub.pem")
+    lines = 'firmware = "pad.hcpad"\nfirmware_key = "maker.pub.pem"\n'
+    fresh.write(("[signal]\n", f"{lines}[signal]\n"))
+    return fresh
+
+
+def test_newer_firmware_then_reaches_the_pad_between_two_cases_and_it_serves_on(offering):
+    window = Window(offering)
+    with window.pad_wire, window.signal_wire, window.pad.running():
+        window.daemon.wait_for("is sent to the pad")
+        # A citizen comes first, in the middle of it.
+        window.rate(4)
+        window.daemon.wait_for(f"pad update='the pad restarts with release {NEWER}'")
+        window.daemon.wait_for(f"pad update='the pad has release {NEWER}'")
+        window.rate(2)
+        pad = window.daemon.status()["pad"]
+        assert (pad["state"], pad["trouble"], pad["update_percent"]) == ("up", None, 100)
+        assert window.daemon.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [(None, "cannot be read"), (bundle_of(key=KEY), "signed"), (b"HCPAD", "no bundle")],
+)
+def test_firmware_that_may_not_be_offered_then_check_says_why_and_the_window_works(
+    offering, raw, said
+):
+    path = offering.folder / "pad.hcpad"
+    path.unlink() if raw is None else path.write_bytes(raw)
+    assert said in refused(offering.command("--check"), f"{path}: ")
+    window = Window(offering)
+    with window.pad_wire, window.signal_wire, window.pad.running():
+        assert any("no firmware is offered to the pad" in line for line in window.daemon.said)
+        window.rate(3)
+        assert window.daemon.end() == 0
 
 
 def test_noise_on_the_lines_changes_nothing(window):

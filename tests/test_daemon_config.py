@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from daemon import config
 from daemon.errors import ConfigError
+from daemon.night import Look, Looks
 
 EXAMPLE = (Path(config.__file__).parent / "config.example.toml").read_text("utf-8")
 # Every commented line that is a key or a table, uncommented.
@@ -80,6 +81,17 @@ def test_example_when_comments_are_removed_shows_the_defaults(tmp_path):
     assert shown >= NO_DEFAULT
     left, right = load(tmp_path, EXAMPLE), load(tmp_path, hidden)
     assert replace(left, digest="") == replace(right, digest="")
+
+
+def test_look_of_the_pad_then_as_written(tmp_path):
+    assert load(tmp_path, EXAMPLE).pad.looks == Looks()
+    text = changed(
+        ("# brightness = 100 ", "brightness = 80 "),
+        ("# volume = 100 ", "volume = 0 "),
+        ('# night = "" ', 'night = "21:00-6:30" '),
+    )
+    looks = load(tmp_path, text).pad.looks
+    assert looks == Looks(day=Look(80, 0), night=(21 * 60, 6 * 60 + 30))
 
 
 def test_line_description_when_all_is_shown_is_the_default(tmp_path):
@@ -213,6 +225,11 @@ def test_sentence_names_file_and_count(tmp_path):
         ("[pad]\nkeys = [5, 4, 3, 2, true]\n", "pad.keys: ["),
         ("[pad]\nkeys = 54321\n", "pad.keys: 54321"),
         ('[pad]\nport = "a\\u0000b"\n', "pad.port: 'a\\x00b' is not allowed"),
+        ("[pad]\nbrightness = 0\n", "pad.brightness: 0 is not allowed; a whole number from 1"),
+        ("[pad]\nvolume = 101\n", "pad.volume: 101 is not allowed; a whole number from 0"),
+        ('[pad]\nnight = "24:00-06:00"\n', "pad.night: '24:00-06:00' is not allowed; from when"),
+        ('[pad]\nnight = "21-6"\n', "pad.night: '21-6' is not allowed"),
+        ('[pad]\nfirmware = "f"\n', "pad.firmware_key: missing; the key of who makes"),
         ('[store]\ndatabase = "a\\u0000b"\n', "store.database: 'a\\x00b' is not allowed"),
         ('[uplink]\nbroker = "a b"\n', "uplink.broker: 'a b' is not allowed"),
         ('[uplink]\ntls_key = "k"\n', "uplink.tls_certificate: missing; tls_key needs it"),

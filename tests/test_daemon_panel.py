@@ -25,6 +25,7 @@ NAMES = (
     snapshot.HEARD, snapshot.THANKS, snapshot.PAUSED, snapshot.OUT_OF_SERVICE,
 )  # fmt: skip
 LONG_NAME = "城乡居民基本医疗保险参保登记（含异地转移接续办理）"
+TROUBLES = (snapshot.DISK, *snapshot.PAD.values())
 WAIT_S = 10.0
 
 
@@ -52,11 +53,12 @@ SCREENS = st.builds(
     ticket=st.none() | st.text("A0-:z", min_size=1, max_size=16),
     task_name=st.none() | st.text("身份证 （）“”①·…aZ9—Ⅻ★", min_size=1, max_size=64),
     remaining_s=st.none() | st.integers(0, 120),
+    trouble=st.none() | st.sampled_from(TROUBLES),
 )
 
 
 def test_locales_say_the_same_screens():
-    names = {*NAMES, "this_service"}
+    names = {*NAMES, "this_service", *TROUBLES}
     assert {language: set(words(language)) for language in LANGUAGES} == dict.fromkeys(
         LANGUAGES, names
     )
@@ -93,9 +95,15 @@ def test_line_is_as_wide_in_the_font_as_was_counted_or_narrower(unifont, languag
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", NAMES)
-def test_words_of_a_locale_when_tickets_are_usual_are_never_cut(language, name):
-    given_screen = screen(name, window="12", task_name=None, remaining_s=120)
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_words_of_a_locale_when_tickets_are_usual_are_never_cut(language, name, trouble):
+    given_screen = screen(name, window="12", task_name=None, remaining_s=120, trouble=trouble)
     assert "…" not in "".join(shown(given_screen, language))
+
+
+def test_reason_when_out_of_service_stands_below_and_is_left_out_when_there_is_none():
+    assert shown(screen(snapshot.OUT_OF_SERVICE, trouble="pad_foreign"))[-1] == "评价器版本不符"
+    assert shown(screen(snapshot.OUT_OF_SERVICE))[-1] == "请联系工作人员"
 
 
 def test_item_name_when_long_takes_two_rows_and_is_cut_there():
