@@ -12,8 +12,6 @@ own name into /slot. That is written once it was heard by the unit (device/loop.
 
 import sys
 
-from device.settings import load
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from device.hardware import Files
@@ -50,6 +48,7 @@ def start() -> None:
 
     micropython.kbd_intr(-1)  # before all else: 0x03 on the line is data, not a way in
     from device import board
+    from device.settings import load
 
     settings = load("/settings.json", board)
     if board.is_held_open(settings):
