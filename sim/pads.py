@@ -43,7 +43,7 @@ class Press:
         return None if self.acked_s is None else (self.acked_s - self.accepted_s) * 1000
 
 
-class _Tap:
+class Tap:
     """Reads along at the pad's plug: what was accepted, acked and shown, by the bytes alone."""
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class _Board:
     def __init__(
         self, wire: Wire, files: LittleFiles, boot_id: int, reset_cause: int, resets: int
     ) -> None:
-        self.tap = _Tap()
+        self.tap = Tap()
         self.now_s = 0.0
         self.held = 0
         self.lamps = self.buzzer_hz = self.brightness = self.volume = 0

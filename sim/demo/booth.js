@@ -1,5 +1,5 @@
 // The window as the citizen sees it: screen and keys. Nothing here depends on the level of a key.
-import { send } from "./wire.js";
+import { isElsewhere, padShows, pressKey, releaseKey } from "./pad.js";
 import { onLanguage, word } from "./words.js";
 import { buzz } from "./sound.js";
 
@@ -19,16 +19,16 @@ function faceOf(key) {
 }
 
 function press(key) {
-  if (down.has(key)) return;
+  if (down.has(key) || isElsewhere()) return;
   down.add(key);
   keys[key - 1].classList.add("down");
-  send("key-down", { key });
+  pressKey(key);
 }
 
 function release(key) {
   if (!down.delete(key)) return;
   keys[key - 1].classList.remove("down");
-  send("key-up", { key });
+  releaseKey(key);
 }
 
 function makeKey(key) {
@@ -67,11 +67,16 @@ function showWords() {
 }
 
 export function showBooth({ place, pad, oled }) {
-  keys.forEach((key, index) => key.classList.toggle("lit", Boolean((pad.lamps >> index) & 1)));
-  buzz(pad.buzzerHz);
-  face = `face.${pad.face}`;
-  if (pad.face !== shownFace || place.window !== windowName) {
-    shownFace = pad.face;
+  const { lamps, buzzerHz, brightness, volume, face: shownNow } = padShows(pad);
+  keys.forEach((key, index) => {
+    key.classList.toggle("lit", Boolean((lamps >> index) & 1));
+    key.disabled = isElsewhere();
+  });
+  find("keys").style.setProperty("--bright", brightness / 100);
+  buzz(buzzerHz, volume);
+  face = `face.${shownNow}`;
+  if (shownNow !== shownFace || place.window !== windowName) {
+    shownFace = shownNow;
     windowName = place.window;
     showWords();
   }

@@ -96,7 +96,7 @@ def _serve(port: int, keep: Path | None) -> int:
     with Hall(Rules(), keep=keep, stored=stored) as hall:
         view = View(hall, bulletin)
         try:
-            server = Server(bulletin, Orders(hall).perform, view.picture, port)
+            server = Server(bulletin, Orders(hall).perform, view.picture, port, hall.plug)
         except OSError as error:
             raise HallError(
                 f"port {port} cannot be used ({error.strerror}): try --port 0"

@@ -20,6 +20,7 @@ from sim.brokers import Amqtt, Mosquitto
 from sim.clerk import Clerk
 from sim.demo import premises
 from sim.demo.arrivals import Arrival, Arrivals
+from sim.demo.plug import Plug
 from sim.noise import Noise
 from sim.pads import VirtualPad
 from sim.processes import Process, free_port, module
@@ -63,7 +64,7 @@ class Hall:
         self.arrivals = Arrivals(stored)
         self.pad_wire = Wire(self.directory / "pad")
         self.queue_wire = Wire(self.directory / "signal")
-        self.pad = VirtualPad(self.pad_wire)
+        self.plug = Plug(self.pad_wire)
         today = datetime.now(UTC).astimezone().date()
         self.clerk = Clerk(self.queue_wire.write, window=premises.WINDOW, day=today)
         self.unit = self._process("daemon", "--config", str(self.site.unit_config))
@@ -87,8 +88,8 @@ class Hall:
         self._stack.callback(self.centre.stop)
         if not self.arrivals.wait(lambda: self.arrivals.ready, START_S):
             raise HallError(f"the centre does not start: see {self.directory}/central.log")
-        self.pad.start()
-        self._stack.callback(self.pad.stop)
+        self.plug.start()
+        self._stack.callback(self.plug.stop)
         self.unit.start()
         self._stack.callback(self.unit.stop)
         if not self.wait(self.is_serving, START_S):
@@ -115,6 +116,11 @@ class Hall:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    @property
+    def pad(self) -> VirtualPad:
+        """The server's own pad; without a wire while a page runs one."""
+        return self.plug.own
 
     # -- the switches
 

@@ -7,6 +7,7 @@ the unit is asked only whether it is ready for the next thing, never how a case 
 from collections.abc import Callable
 from functools import partial
 
+from protocol.pad.messages import ASKING
 from sim.clerk import Service
 from sim.demo import premises
 from sim.demo.hall import Hall
@@ -154,7 +155,7 @@ class Morning:
         self._clerk.call()
         self._expect(self._complete(), Answer("interrupted"))
         self._hall.switch("power", False)
-        self._until(lambda: self._pad.prompt_id == 0, "the pad gives up by its own clock")
+        self._until(lambda: self._pad.face not in ASKING, "the pad gives up by its own clock")
         self._power_returns()
 
     def _power_returns(self) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 from protocol.pad.messages import KEY_COUNT
 from sim.brokers import BrokerUnavailable
 from sim.demo.hall import SWITCHES, Hall
+from sim.demo.plug import SERVER
 from sim.demo.server import BadOrder
+from sim.pads import VirtualPad
 
 
 class Orders:
@@ -37,13 +39,18 @@ class Orders:
                 raise BadOrder("call a ticket first")
             self._at_ticket[action]()
         elif action == "key-down":
-            self._hall.pad.down(_key(order))
+            self._own_pad().down(_key(order))
         elif action == "key-up":
-            self._hall.pad.up(_key(order))
+            self._own_pad().up(_key(order))
         elif action == "switch":
             self._switch(order)
         else:
             raise BadOrder("no such order")
+
+    def _own_pad(self) -> VirtualPad:
+        if self._hall.plug.runs_in != SERVER:
+            raise BadOrder("the pad runs in a page, and its keys are there")
+        return self._hall.pad
 
     def _switch(self, order: Mapping[str, Any]) -> None:
         name, on = order.get("name"), order.get("on")

@@ -1,6 +1,7 @@
 // Puts the parts of the page together.
 import { startBooth, showBooth } from "./booth.js";
 import { startCircuit, showCircuit, pulse } from "./circuit.js";
+import { startPad, showPad } from "./pad.js";
 import { startPlatform, showPlatform, addEntry, showHistory } from "./platform.js";
 import { startTerminal, showTerminal } from "./terminal.js";
 import { allowSound, mute } from "./sound.js";
@@ -9,6 +10,7 @@ import { listen } from "./wire.js";
 
 const find = (id) => document.getElementById(id);
 let muted = false;
+let last = null;
 
 function showSound() {
   find("sound").textContent = word(muted ? "sound.off" : "sound.on");
@@ -17,6 +19,7 @@ function showSound() {
 }
 
 startBooth();
+startPad(() => last && showBooth(last));
 startTerminal();
 startPlatform();
 startCircuit();
@@ -39,8 +42,9 @@ listen({
     find("offline").hidden = false;
   },
   state(state) {
+    last = state;
     find("place").textContent = state.place.source;
-    for (const show of [showBooth, showTerminal, showPlatform, showCircuit]) show(state);
+    for (const show of [showPad, showBooth, showTerminal, showPlatform, showCircuit]) show(state);
   },
   history: showHistory,
   entry(entry) {

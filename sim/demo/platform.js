@@ -39,6 +39,9 @@ export function showPlatform(state) {
     row.classList.toggle("zero", count === 0);
   }
   const { ackMs, heldMs, platformMs } = state.latency;
+  const heading = find("latency-heading");
+  heading.dataset.t = state.pad.runsIn === "page" ? "latency.heading.page" : "latency.heading";
+  heading.textContent = word(heading.dataset.t);
   find("latency-disk").textContent = inMs(ackMs, state.latency.pending);
   find("latency-held").textContent = inMs(heldMs, false);
   find("latency-platform").textContent = inMs(platformMs, state.latency.pending);

@@ -1,6 +1,9 @@
 """The page's server: files, an event stream and orders, on loopback and for its own page only."""
 
 import json
+import select
+import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -8,24 +11,32 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import Any
 
+from sim.demo import shelf
 from sim.demo.bulletin import Bulletin
+from sim.demo.plug import OVER, Plug, Refused
 
 HOST = "127.0.0.1"
 ORDER_LEN_MAX = 1024
+SAID_LEN_MAX = 4096
+NUMBER_LEN_MAX = 9
 STOP_POLL_S = 0.05
 SCRIPTS = (
     "page.js", "booth.js", "terminal.js", "platform.js", "circuit.js",
     "sound.js", "strings.js", "wire.js", "words.js",
+    "pad.js", "pad_worker.js", "machine.mjs", "chip.mjs", "cable.mjs",
 )  # fmt: skip
 FILES: Mapping[str, str] = {
     "index.html": "text/html; charset=utf-8",
     "page.css": "text/css; charset=utf-8",
     "seal.svg": "image/svg+xml",
+    "page_board.py": "text/plain; charset=utf-8",
     **dict.fromkeys(SCRIPTS, "text/javascript; charset=utf-8"),
 }
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -48,9 +59,15 @@ class Server:
     """Serves the page at `url` until `stop`."""
 
     def __init__(
-        self, bulletin: Bulletin, perform: Perform, picture: Picture, port: int = 0
+        self,
+        bulletin: Bulletin,
+        perform: Perform,
+        picture: Picture,
+        port: int = 0,
+        plug: Plug | None = None,
     ) -> None:
-        self._http = _Http(bulletin, perform, picture, port)
+        """plug: where a page may run the pad; without it none may."""
+        self._http = _Http(bulletin, perform, picture, port, plug)
         self.port: int = self._http.server_address[1]
         self.url = f"http://{HOST}:{self.port}/"
         self._thread = threading.Thread(
@@ -68,13 +85,27 @@ class Server:
 class _Http(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, bulletin: Bulletin, perform: Perform, picture: Picture, port: int) -> None:
+    def __init__(
+        self,
+        bulletin: Bulletin,
+        perform: Perform,
+        picture: Picture,
+        port: int,
+        plug: Plug | None,
+    ) -> None:
         self.bulletin, self.perform, self.picture = bulletin, perform, picture
+        self.plug = plug
         super().__init__((HOST, port), _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A page that goes away in the middle is no trouble; anything else is ours."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a few bytes of the pad's line must not wait for more
     server: _Http
 
     def do_GET(self) -> None:
@@ -92,37 +123,76 @@ class _Handler(BaseHTTPRequestHandler):
         elif (path or "index.html") in FILES:
             name = path or "index.html"
             self._answer(HTTPStatus.OK, file(name), FILES[name])
+        elif (found := shelf.find(path)) is not None:
+            self._answer(HTTPStatus.OK, *found)
         else:
             self._say(HTTPStatus.NOT_FOUND, "there is nothing here")
 
     def do_POST(self) -> None:
         if not self._is_ours():
             return
-        if not self.path.startswith("/do/"):
-            self._say(HTTPStatus.NOT_FOUND, "orders go to /do/<action>")
-            return
         try:
-            self.server.perform(self.path.removeprefix("/do/"), self._order())
-        except BadOrder as error:
+            if self.path == "/pad/line":
+                self._order()
+                self._lend()
+            elif self.path.startswith("/pad/line/"):
+                self._hear(self.path.removeprefix("/pad/line/"))
+                self._answer(HTTPStatus.NO_CONTENT)
+            elif self.path.startswith("/do/"):
+                self.server.perform(self.path.removeprefix("/do/"), self._order())
+                self._answer(HTTPStatus.NO_CONTENT)
+            else:
+                self._say(HTTPStatus.NOT_FOUND, "orders go to /do/<action>")
+        except (BadOrder, Refused) as error:
             self._say(HTTPStatus.CONFLICT, str(error))
-        else:
-            self._answer(HTTPStatus.NO_CONTENT)
 
     def _order(self) -> Mapping[str, Any]:
-        if self.headers.get_content_type() != "application/json":
-            # A form of another page can be posted here without asking; JSON cannot.
-            raise BadOrder("an order is JSON")
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > ORDER_LEN_MAX:
-            self.close_connection = True
-            raise BadOrder(f"an order has a length of at most {ORDER_LEN_MAX}")
         try:
-            order = json.loads(self.rfile.read(int(length)))
+            order = json.loads(self._body("application/json", ORDER_LEN_MAX))
         except ValueError as error:
             raise BadOrder("an order is JSON") from error
         if not isinstance(order, dict):
             raise BadOrder("an order is a JSON object")
         return order
+
+    def _body(self, kind: str, len_max: int) -> bytes:
+        """A form of another page can be posted here without asking; what has these types cannot."""
+        length = self.headers.get("Content-Length", "")
+        if not _is_number(length) or int(length) > len_max:
+            self.close_connection = True
+            raise BadOrder(f"what is posted here has a length of at most {len_max}")
+        body = self.rfile.read(int(length))
+        if self.headers.get_content_type() != kind:
+            raise BadOrder(f"what is posted here is {kind}")
+        return body
+
+    def _lend(self) -> None:
+        """The pad's wire, to this page, for as long as it listens: what the unit says."""
+        if self.server.plug is None:
+            raise Refused(OVER)
+        plug, pad = self.server.plug, self.server.plug.take()
+        self.close_connection = True
+        try:
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", "application/octet-stream")
+            self.send_header("Pad-Key", pad.key)
+            self._send_common()
+            for data in plug.follow(pad):
+                if _has_hung_up(self.connection):
+                    return
+                self.wfile.write(data)
+        except OSError:
+            return  # the page was closed
+        finally:
+            plug.give_back(pad)
+
+    def _hear(self, place: str) -> None:
+        """What the pad in the page says; `place` is the key of its loan and a running number."""
+        data = self._body("application/octet-stream", SAID_LEN_MAX)
+        key, _, number = place.partition("/")
+        if self.server.plug is None or not _is_number(number):
+            raise Refused(OVER)
+        self.server.plug.say(key, int(number), data)
 
     def _is_ours(self) -> bool:
         """Refuse other names for this address (DNS rebinding) and other pages' requests."""
@@ -166,3 +236,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_words: object) -> None:
         """Nothing: the terminal belongs to the demo's own few lines."""
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= NUMBER_LEN_MAX
+
+
+def _has_hung_up(connection: socket.socket) -> bool:
+    """A page that only listens is not missed by what is written to it."""
+    if not select.select([connection], [], [], 0)[0]:
+        return False
+    return connection.recv(1, socket.MSG_PEEK) == b""

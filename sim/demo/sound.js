@@ -24,9 +24,9 @@ export function mute(muted) {
   if (muted) buzz(0);
 }
 
-// hz: the tone to play now; 0 is silence.
-export function buzz(hz) {
+// hz: the tone to play now, 0 is silence; volume: per cent, of which the ear feels the square root.
+export function buzz(hz, volume = 100) {
   if (!gain) return;
   if (hz) tone.frequency.setValueAtTime(hz, context.currentTime);
-  gain.gain.setTargetAtTime(hz && wanted ? LOUDNESS : 0, context.currentTime, 0.004);
+  gain.gain.setTargetAtTime(hz && wanted ? LOUDNESS * (volume / 100) ** 2 : 0, context.currentTime, 0.004);
 }

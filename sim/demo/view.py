@@ -8,7 +8,7 @@ from typing import Any
 
 from protocol.central.canonical import canonical
 from protocol.central.entry import digest
-from sim.demo import premises
+from sim.demo import premises, shelf
 from sim.demo.arrivals import Arrival
 from sim.demo.bulletin import Bulletin
 from sim.demo.hall import Hall, fingerprint
@@ -28,6 +28,7 @@ class View:
         self._hall, self._bulletin = hall, bulletin
         self._status: dict[str, Any] | None = None
         self._picture: bytes | None = None
+        self._has_micropython = shelf.has_micropython()
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._every, args=each, daemon=True)
@@ -52,21 +53,25 @@ class View:
             look()
 
     def _ask(self) -> None:
+        self._has_micropython = shelf.has_micropython()
         self._status = self._hall.status()
         self._picture = None if self._status is None else self._hall.picture()
 
     def _look(self) -> None:
         hall, status, picture = self._hall, self._status, self._picture
-        prompts = pressed_prompts(hall.pad.presses, hall.arrivals.all())
+        pad = hall.plug.pad
+        prompts = pressed_prompts(hall.plug.presses, hall.arrivals.all())
         self._bulletin.post_state({
             "place": {"source": str(premises.SOURCE), "window": premises.WINDOW},
             "oled": None if picture is None else fingerprint(picture),
             "switches": hall.switches(),
             "pad": {
-                "face": hall.pad.face,
-                "lamps": hall.pad.lamps,
-                "buzzerHz": hall.pad.buzzer_hz,
-                "queued": hall.pad.queued,
+                "face": pad.face,
+                "lamps": pad.lamps,
+                "buzzerHz": pad.buzzer_hz,
+                "queued": pad.queued,
+                "runsIn": hall.plug.runs_in,
+                "mayMove": self._has_micropython,
             },
             "clerk": _clerk(hall),
             "unit": {
