@@ -21,10 +21,10 @@ TX_PIN = 0  # the pin after it receives
 
 WATCHDOG_MS = 4000
 DISTRESS_LAMPS, DISTRESS_MS = 0b01010, 2000
+SETTLE_MS = 10  # a weak pull-up and a long lead
 BUFFER_LEN = 512  # eight edges, a hello and a status take 320
 READ_LEN_MAX = 64  # per turn, so that a babbling line cannot starve the keys
-LAMP_HZ = 1000  # no eye sees it
-LAMP_DUTY, BUZZER_DUTY = 65535, 32768
+LAMP_HZ, LAMP_DUTY, BUZZER_DUTY = 1000, 65535, 32768  # no eye sees 1 kHz
 # As in protocol/pad/messages.py, which may not be imported here: it belongs to what is replaced.
 POWER_ON, FIRMWARE_ERROR, WATCHDOG, NEW_FIRMWARE = 1, 2, 3, 4
 # RP2040 datasheet 4.7.6: the watchdog's scratch registers outlive every reset but that of power.
@@ -45,7 +45,9 @@ class _Files:
 def is_held_open(settings: Settings) -> bool:
     """Whether both outer keys are held at the start: the way in for who brings a cable."""
     pin, keys = machine.Pin, settings.key_pins
-    return not any(pin(key, pin.IN, pin.PULL_UP).value() for key in (keys[0], keys[-1]))
+    outer = [pin(key, pin.IN, pin.PULL_UP) for key in (keys[0], keys[-1])]
+    time.sleep_ms(SETTLE_MS)  # type: ignore[attr-defined]
+    return not any([key.value() for key in outer])  # noqa: C419
 
 
 class Rp2040:
@@ -64,7 +66,7 @@ class Rp2040:
             machine.PWM(pin(lamp), freq=LAMP_HZ, duty_u16=0) for lamp in settings.lamp_pins
         ]
         self._buzzer = machine.PWM(pin(settings.buzzer_pin), freq=LAMP_HZ, duty_u16=0)
-        self._lit = self._brightness = self._buzzer_hz = 0
+        self._lit = self._brightness = self._buzzer_hz = self._volume = 0
         self._line = _Usb() if settings.uart == UART_USB else _uart(settings)
 
     def _count_start(self) -> None:
@@ -103,8 +105,8 @@ class Rp2040:
             for index in range(len(self._lamps)):
                 on = lamps >> index & 1
                 self._lamps[index].duty_u16(_duty(LAMP_DUTY, brightness) if on else 0)
-        if buzzer_hz != self._buzzer_hz:
-            self._buzzer_hz = buzzer_hz
+        if buzzer_hz != self._buzzer_hz or volume != self._volume:
+            self._buzzer_hz, self._volume = buzzer_hz, volume
             if buzzer_hz:
                 self._buzzer.freq(buzzer_hz)
             self._buzzer.duty_u16(_duty(BUZZER_DUTY, volume) if buzzer_hz else 0)
@@ -121,11 +123,13 @@ class Rp2040:
             self._line.flush()
         machine.reset()
 
-    def fail(self) -> None:
+    def fail(self, error: BaseException) -> None:
         """Show distress for a while, then start anew."""
+        self._announce(FIRMWARE_ERROR)  # first: to print waits for a host that does not read
         self.show(DISTRESS_LAMPS, 0, 100, 0)
+        sys.print_exception(error)  # type: ignore[attr-defined]  # for who has a cable
         time.sleep_ms(DISTRESS_MS)  # type: ignore[attr-defined]
-        self.restart(FIRMWARE_ERROR)
+        machine.reset()
 
 
 def _duty(full: int, percent: int) -> int:
@@ -159,8 +163,10 @@ class _Usb:
         return data
 
     def write(self, data: bytes) -> None:
-        if _ready(self._out):  # a host that does not read would hold the loop for 500 ms
-            sys.stdout.buffer.write(data)
+        for index in range(len(data)):
+            if not _ready(self._out):  # without room for all of it, a write waits for 500 ms
+                return
+            sys.stdout.buffer.write(data[index : index + 1])
 
 
 def _ready(poll: select.poll) -> int:

@@ -2,14 +2,13 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, Protocol
 
     class Files(Protocol):
         """The board's file system: `open` and `os`. Raises OSError."""
 
         @property
-        def open(self) -> Callable[..., Any]:
+        def open(self) -> Any:
             """(path, "rb" or "wb") -> a file."""
 
         def remove(self, path: str) -> None: ...

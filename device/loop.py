@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from device.hardware import Board
 
-HEARTBEATS_GOOD = 5  # answered by the unit, one a second
+HEARTBEATS_GOOD = 5  # statuses answered by the unit, one a second and one for each command
 TRIAL_S = 60  # a unit that restarts meanwhile takes 10 s
 
 

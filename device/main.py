@@ -63,8 +63,7 @@ def start() -> None:
 
         run(pad, root, on_trial)
     except BaseException as error:  # noqa: BLE001  # whatever it is, the pad starts anew
-        sys.print_exception(error)  # type: ignore[attr-defined]  # for who has a cable
-        pad.fail()
+        pad.fail(error)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import binascii
 
 from protocol.pad.errors import BadChecksum, BadLength, BadStuffing
 
-FRAME_LEN_MAX = 64  # with both delimiters: the longest message of the pad's line takes 37
+FRAME_LEN_MAX = 64  # with both delimiters: the longest message of the pad's line takes 52
 CRC_LEN = 4
 BLOCK_LEN_MAX = 254  # COBS: code 0xFF stands for 254 bytes and no zero
 

@@ -5,7 +5,7 @@ from protocol.pad.framing import Decoder
 from protocol.pad.messages import FROM_UNIT, Message, decode
 
 QUEUE_LEN_MAX = 8  # edges; a citizen with three corrections makes as many
-RETRY_MS = 100  # eight edges take 18 ms at 115200 baud
+RETRY_MS = 100  # eight edges take 21 ms at 115200 baud
 STATUS_MS = 1000
 LINK_LOST_MS = 3000  # three heartbeats
 TICKS_MAX = (1 << 30) - 1  # MicroPython's millisecond counter wraps here

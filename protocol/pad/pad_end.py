@@ -83,7 +83,12 @@ class PadEnd(End):
             self._answer_due = True
             self._status_ticks = now_ticks
             self._age(now_ticks)
-            out += frame(messages.encode(self._status()))
+            status = self.status
+            status.seq, status.queued = self._base(), len(self._queue)
+            status.dropped = min(self._dropped_count, messages.U16_MAX)
+            status.bad_frames = self.decoder.bad_count + self.bad_message_count
+            status.bad_frames = min(status.bad_frames, messages.U16_MAX)
+            out += frame(messages.encode(status))
         if self._progress is not None:
             self._progress.seq = self._base()
             out += frame(messages.encode(self._progress))
@@ -134,11 +139,3 @@ class PadEnd(End):
         self._uptime_ms += elapsed_ms
         self.status.uptime_s += self._uptime_ms // 1000
         self._uptime_ms %= 1000
-
-    def _status(self) -> messages.Status:
-        status = self.status
-        status.seq = self._base()
-        status.queued = len(self._queue)
-        status.dropped = min(self._dropped_count, messages.U16_MAX)
-        status.bad_frames = min(self.decoder.bad_count + self.bad_message_count, messages.U16_MAX)
-        return status
