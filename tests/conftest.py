@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from central.config import StoreConfig
+from sim import micropython
 from sim.postgres import Postgres
 
 settings.register_profile(
@@ -68,6 +69,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--minutes", type=int, default=0, help="a campaign of about N minutes (default: a fast run)"
     )
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The path of node, with the packages of package.json in place."""
+    return micropython.node()
 
 
 @pytest.fixture(scope="session")

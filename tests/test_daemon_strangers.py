@@ -3,7 +3,6 @@
 import json
 import pickle
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -304,17 +303,6 @@ BEFORE = {
     "every frame of the unit": b"".join(FROM_UNIT),
     **{one["what"]: bytes.fromhex(one["frame"]) for one in VECTORS},
 }
-
-
-@pytest.fixture(scope="module")
-def node():
-    """The path of node, with the package in place."""
-    if not (ROOT / "node_modules" / PACKAGE).is_dir():
-        made = subprocess.run(["npm", "ci"], cwd=ROOT, capture_output=True, text=True)
-        assert made.returncode == 0, f"`npm ci` failed: {made.stderr}"
-    found = shutil.which("node")
-    assert found is not None
-    return found
 
 
 def at_the_prompt(node, typed):

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import select
-import shutil
 import socket
 import subprocess
 import threading
@@ -38,6 +37,7 @@ from protocol.pad.messages import (
     Progress,
     Status,
 )
+from sim import micropython
 from sim.demo import shelf
 from sim.demo.bulletin import Bulletin
 from sim.demo.hall import Hall
@@ -469,13 +469,8 @@ class Node:
     """A script under node, in and out a line of JSON each."""
 
     def __init__(self, script: str, argument: str) -> None:
-        if not shelf.has_micropython():
-            made = subprocess.run(["npm", "ci"], cwd=ROOT, capture_output=True, text=True)
-            assert made.returncode == 0, f"`npm ci` failed: {made.stderr}"
-        found = shutil.which("node")
-        assert found is not None
         self.process = subprocess.Popen(
-            [found, "--input-type=module", "--eval", script, argument],
+            [micropython.node(), "--input-type=module", "--eval", script, argument],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
