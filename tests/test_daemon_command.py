@@ -27,6 +27,10 @@ from sim.pads import ROOT, VirtualPad
 from sim.wire import Wire
 
 DEADLINE_S = 20.0
+MEGABYTE = 1 << 20
+POUR_LEN = 2048
+# A page of the journal and of the status more, and no megabyte.
+GROWN_LEN_MAX = MEGABYTE // 2
 # Until a finger has left its key for certain; two keys at once are a chord, and refused.
 LIFT_S = 0.2
 KEY = SigningKey.from_seed(bytes(31) + b"\x03")
@@ -457,9 +461,35 @@ def test_firmware_that_may_not_be_offered_then_check_says_why_and_the_window_wor
         assert window.daemon.end() == 0
 
 
-def test_noise_on_the_lines_changes_nothing(window):
-    for key, noise in enumerate((b"AT+GCAP\r\n", b"\x03" * 50, b"\x55" * 2_000), 1):
+@pytest.mark.promise
+def test_noise_on_the_lines_changes_nothing(window, promise):
+    noises = (b"AT+GCAP\r\n", b"\x03" * 50, b"\x55" * 2_000)
+    for key, noise in enumerate(noises, 1):
         window.signal_wire.write(noise)
         window.pad_wire.write(noise)
         window.rate(key)
+    before_len = resident_len(window.daemon.process.pid)
+    for wire in (window.signal_wire, window.pad_wire):
+        pour(wire, MEGABYTE)
+        window.rate(4)
+    grown_len = resident_len(window.daemon.process.pid) - before_len
     checked(window.daemon.export())
+    what = "bytes without a delimiter to the daemon, then a case"
+    promise("B4", what, 2 * MEGABYTE, int(grown_len > GROWN_LEN_MAX))
+
+
+def pour(wire, length):
+    """Put that many bytes without a delimiter on the wire, as fast as they are read."""
+    while length > 0:
+        lost_len = wire.lost_len
+        wire.write(b"\x55" * POUR_LEN)
+        taken_len = POUR_LEN - (wire.lost_len - lost_len)
+        length -= taken_len
+        if taken_len < POUR_LEN:
+            wire.wait(0.001)
+
+
+def resident_len(pid):
+    """Bytes of memory the process has."""
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

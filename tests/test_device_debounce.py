@@ -8,7 +8,7 @@ import pytest
 from device.debounce import SAMPLE_COUNT, SAMPLE_MS, STUCK_MS, Debounce
 from protocol.pad.line import TICKS_MAX
 
-TRACES = 5000  # a hundred thousand in ten minutes of the campaign
+TRACES = 2500  # a hundred thousand in twenty minutes of the campaign
 LATENCY_MS_MAX = 40
 SETTLED_MS = 40  # a spike earlier than that would rightly restart the count
 

@@ -13,7 +13,7 @@ from protocol.pad.messages import HEARD, THANKS, Ack, Close, Edge, Hello, Messag
 STEP_MS = 5
 TRANSIT_MS_MAX = 30
 COPY_MS_MAX = 50
-PRESSES = 5000  # a hundred thousand in ten minutes of the campaign
+PRESSES = 2500  # a hundred thousand in twenty minutes of the campaign
 
 
 class BadLine:

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tokenize
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -78,6 +79,7 @@ def files(*patterns: str) -> list[Path]:
     return [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Every module the file imports, with its dots."""
     found = set()
