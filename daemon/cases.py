@@ -29,8 +29,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from daemon.edges import KeyEdge
 from daemon.ledger import Ledger
-from daemon.pad_link import KeyEdge
 from daemon.prompts import Prompt, Service
 from daemon.recent import Known, Recent
 from daemon.signals import Signal

@@ -8,12 +8,13 @@ outside may see it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from daemon import snapshot as view
 from daemon.cases import PRESSED, Cases, Heard, Lit, Rules, Thanked
 from daemon.dialects import Dialect
+from daemon.edges import KeyEdge, Position
 from daemon.effects import Effect, Report, SeekPad, SendToPad, Stop
 from daemon.events import (
     Asked,
@@ -44,7 +45,7 @@ from daemon.health import EVERY_MS, health
 from daemon.ledger import Ledger
 from daemon.night import Looks
 from daemon.outbox import Outbox
-from daemon.pad_link import Face, KeyEdge, PadLink, Position, position_json
+from daemon.pad_link import Face, PadLink
 from daemon.signal_line import SignalLine
 from daemon.tally import Tally
 from daemon.timekeeper import Timekeeper
@@ -170,7 +171,7 @@ class Core:
             self._edge(now_ms, edge)
 
     def _edge(self, now_ms: int, edge: KeyEdge) -> None:
-        self._ledger.keep("pad", position_json(edge.position))
+        self._ledger.keep("pad", asdict(edge.position))
         self._cases.edge(now_ms, edge)
         self._ledger.then(Safe(edge.position))
 

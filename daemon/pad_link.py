@@ -10,8 +10,8 @@ that come and are no frames, and what is plugged in at USB.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
+from daemon.edges import KeyEdge, Position
 from daemon.facts import Fact, Tested
 from daemon.firmware import Firmware
 from daemon.night import FULL, Look
@@ -37,29 +37,6 @@ PROBE_MS = 1500
 # A boot loader shows itself at USB within a second; 0.5 ms of work each time.
 SEEK_MS = 2000
 RESTARTS = {FIRMWARE_ERROR: "an error in its firmware", WATCHDOG: "its firmware hung"}
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The last edge of a pad boot that is on disk."""
-
-    boot_id: int
-    seq: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyEdge:
-    """A key edge at boottime `at_ms`, and the position that is durable with it.
-
-    A release says how long the key was held, by the pad's clock.
-    """
-
-    prompt: int
-    key: int
-    down: bool
-    at_ms: int
-    held_ms: int
-    position: Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +87,7 @@ class PadLink:
             elif self._end.version != VERSION:
                 continue
             elif isinstance(message, Edge):
-                edges.append(_key_edge(now_ms, message))
+                edges.append(KeyEdge.of(message, now_ms))
             elif isinstance(message, Progress):
                 self._firmware.progress(now_ms, message)
             elif isinstance(message, Status):
@@ -293,22 +270,6 @@ class PadLink:
         return [Fact("faulty", better)]
 
 
-def _key_edge(now_ms: int, edge: Edge) -> KeyEdge:
-    return KeyEdge(
-        prompt=edge.prompt_id,
-        key=edge.key,
-        down=bool(edge.down),
-        at_ms=max(0, now_ms - edge.age_ms),
-        held_ms=edge.held_ms,
-        position=Position(edge.boot_id, edge.seq),
-    )
-
-
 def _stuck_words(stuck: int) -> str | None:
     keys = [str(key) for key in range(1, KEY_COUNT + 1) if stuck >> (key - 1) & 1]
     return f"key {' and '.join(keys)} is held down: free it" if keys else None
-
-
-def position_json(position: Position) -> dict[str, Any]:
-    """The state row that makes the position survive."""
-    return {"boot_id": position.boot_id, "seq": position.seq}

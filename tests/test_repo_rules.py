@@ -50,10 +50,10 @@ PURE = (
     *(
         f"daemon/{name}.py"
         for name in (
-            "append_only", "cases", "core", "effects", "events", "facts", "firmware", "health",
-            "ledger", "night", "outbox", "pad_link", "privacy", "prompts", "recent", "screens",
-            "sealing", "signal_line", "signals", "snapshot", "strangers", "table", "tally",
-            "timekeeper", "dialects/*",
+            "append_only", "cases", "core", "edges", "effects", "events", "facts", "firmware",
+            "health", "ledger", "night", "outbox", "pad_link", "privacy", "prompts", "recent",
+            "screens", "sealing", "signal_line", "signals", "snapshot", "strangers", "table",
+            "tally", "timekeeper", "dialects/*",
         )
     ),
     *(
