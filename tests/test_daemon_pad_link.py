@@ -157,6 +157,7 @@ def sent_since(desk: Desk, data: bytes) -> bool:
     return any(data in sent for sent in desk.sent_to_pad)
 
 
+@pytest.mark.promise
 def test_port_opened_then_asks_who_is_there_and_probes_what_does_not_answer(promise) -> None:
     desk = Desk()
     silent_pad(desk)
@@ -181,6 +182,7 @@ def test_port_opened_then_asks_who_is_there_and_probes_what_does_not_answer(prom
     promise("F3", "a prompt on the pad's line, told within 5 s", 1)
 
 
+@pytest.mark.promise
 def test_pad_that_falls_silent_then_what_answers_instead_is_told(promise) -> None:
     desk = Desk()
     desk.run(1000)
@@ -197,6 +199,7 @@ def test_pad_that_falls_silent_then_what_answers_instead_is_told(promise) -> Non
     promise("F3", "a pad that fell back to its prompt, told within 5 s", 1)
 
 
+@pytest.mark.promise
 def test_boot_loader_at_usb_then_told_when_the_port_is_gone(promise) -> None:
     desk = Desk()
     desk.line_up = False

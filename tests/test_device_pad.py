@@ -309,7 +309,8 @@ def test_press_when_the_queue_is_full_then_counted_and_not_called_heard(desk):
     assert len(desk.edges) == QUEUE_LEN_MAX
 
 
-def test_chords_and_stuck_keys_then_told_in_the_status(desk):
+@pytest.mark.promise
+def test_chords_and_stuck_keys_then_told_in_the_status_within_five_seconds(desk, promise):
     desk.held = 0b00101
     desk.run(STUCK_MS)
     assert desk.status is not None
@@ -320,6 +321,7 @@ def test_chords_and_stuck_keys_then_told_in_the_status(desk):
     desk.run(50)
     assert desk.status.stuck == 0
     assert desk.reported() == []
+    promise("F3", "stuck keys, told within 5 s", 2, int(STUCK_MS + 50 >= 5000))
 
 
 def test_self_test_then_runs_through_the_lamps_and_back_to_idle(desk):
