@@ -9,8 +9,7 @@ from pathlib import Path
 
 from device import firmware
 from protocol.bundle import BundleError, build, read
-from protocol.central.canonical import ContractError
-from protocol.central.signing import SigningKey
+from protocol.central.signing import KeyUnreadable, SigningKey
 from protocol.pad import VERSION
 
 ROOT = Path(firmware.__file__).parents[1]
@@ -24,7 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files = {path: (ROOT / path).read_bytes() for path in firmware.FILES}
         raw = build(files, firmware.RELEASE, asked.release_min, VERSION, key)
         _write(asked.out, raw)
-    except ContractError as error:
+    except KeyUnreadable as error:
+        made = f"openssl genpkey -algorithm ed25519 -out {asked.key}"
+        sys.stderr.write(f"no bundle was made: {error}; a maker's key is made once: {made}\n")
+        return 2
+    except BundleError as error:
         sys.stderr.write(f"no bundle was made: {error}\n")
         return 2
     bundle = read(raw, key.public)

@@ -68,8 +68,16 @@ def test_bundle_of_this_tree_then_taken_by_a_pad_which_has_its_digest(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"key": "{}/none.pem"}, "{}/none.pem: No such file or directory"),
-        ({"key": "{}/text"}, "{}/text: no unencrypted PEM block 'PRIVATE KEY' in it"),
+        (
+            {"key": "{}/none.pem"},
+            "{0}/none.pem: No such file or directory; a maker's key is made once: "
+            "openssl genpkey -algorithm ed25519 -out {0}/none.pem",
+        ),
+        (
+            {"key": "{}/text"},
+            "{0}/text: no unencrypted PEM block 'PRIVATE KEY' in it; a maker's key is made once: "
+            "openssl genpkey -algorithm ed25519 -out {0}/text",
+        ),
         (
             {"release-min": "65535"},
             "the least release to come from, 65535, is no number from 1 to its own release, "
