@@ -124,11 +124,16 @@ class Siege:
         self._press(service, key)
 
     def deliver(self) -> Verdict:
-        """Wait until every entry has its receipt, and count what the platform keeps.
+        """What the platform keeps, once every entry has its receipt and every case its record.
 
-        Not what the centre printed: a centre that is killed may have stored more than it said.
+        Not what the centre printed: a centre that is killed may have stored more than it said. And
+        not once what the unit shows: it acknowledges a press before it draws.
         """
         self._until(self._is_delivered, "every entry has its receipt", DELIVERY_S)
+        self._hall.wait(lambda: self._judged().good and self._is_delivered(), DELIVERY_S)
+        return self._judged()
+
+    def _judged(self) -> Verdict:
         config = load(self._hall.site.centre_config)
         with closing(open_database(config.store, read_only=True)) as database:
             entries = (read(row.text) for row in Archive(database).rows())
