@@ -56,6 +56,7 @@ class PadLink:
         self._stranger = Stranger()
         self._shown: Face | None = None
         self._shown_boot_id = position.boot_id
+        self._greeted_boot_id = position.boot_id  # the boot whose start was told
         self._heard_ms: int | None = None
         self._lost_ms: int | None = None
         self._started_ms = now_ms
@@ -102,6 +103,9 @@ class PadLink:
         self._port_reason = reason
         if reason is not None:
             return self._lose(now_ms, reason)
+        if self.state == LOST:
+            # What was plugged in instead is there no more.
+            self._reason, self._found = "the port is open, and nothing was heard yet", None
         self._stranger.believed()
         self._end.greet()
         self._probe_at_ms = now_ms + PROBE_MS
@@ -201,12 +205,13 @@ class PadLink:
     # -- what the pad says
 
     def _greeted(self, now_ms: int, hello: Hello) -> list[Fact]:
-        before, self._hello = self._hello, hello
+        self._hello = hello
         if hello.version != VERSION:
             return self._become_foreign(hello.version)
         self._firmware.hello(now_ms, hello)
+        is_told, self._greeted_boot_id = self._greeted_boot_id == hello.boot_id, hello.boot_id
         cause = RESTARTS.get(hello.reset_cause)
-        if cause is None or (before is not None and before.boot_id == hello.boot_id):
+        if cause is None or is_told:
             return []
         return [
             Fact(

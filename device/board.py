@@ -47,7 +47,7 @@ def is_held_open(settings: Settings) -> bool:
     pin, keys = machine.Pin, settings.key_pins
     outer = [pin(key, pin.IN, pin.PULL_UP) for key in (keys[0], keys[-1])]
     time.sleep_ms(SETTLE_MS)  # type: ignore[attr-defined]
-    return not any([key.value() for key in outer])  # noqa: C419
+    return not any(key.value() for key in outer)
 
 
 class Rp2040:

@@ -11,6 +11,7 @@ from daemon.snapshot import PadView
 from daemon.strangers import PROBE
 from protocol.pad import VERSION, framing
 from protocol.pad.line import LINK_LOST_MS
+from protocol.pad.link import PadEnd
 from protocol.pad.messages import (
     FIRMWARE_ERROR,
     IDLE,
@@ -92,6 +93,28 @@ def test_pad_that_restarted_by_itself_then_said_once_with_how_often(cause, words
     assert state == "faulty"
     assert f"{words}, 3 times since it has power" in reason
     assert pad_of(desk).counters["resets"] == 3
+
+
+def test_pad_that_restarted_when_the_unit_starts_anew_then_not_said_again() -> None:
+    desk = Desk()
+    line_of_it = Hello(77, 1, VERSION, b"desk-pad", reset_cause=WATCHDOG, resets=1)
+    desk.pad = PadEnd(line_of_it)
+    desk.run(1200)
+    desk.press(3)
+    desk.crash()
+    desk.run(1200)
+    assert [state for state, _ in facts_of(desk)] == ["faulty"]
+
+
+def test_port_that_opens_after_a_boot_loader_then_its_words_are_gone() -> None:
+    desk = Desk()
+    desk.line_up = False
+    desk.plugged_in = "the pad is in its boot loader: unplug it"
+    desk.give(PadLost("/dev/pad went away: plug the cable in again"))
+    assert pad_of(desk).trouble == desk.plugged_in
+    desk.plugged_in = None
+    desk.give(PadOpened())
+    assert pad_of(desk).trouble == "the port is open, and nothing was heard yet"
 
 
 def test_pad_that_restarted_for_new_firmware_then_no_trouble() -> None:

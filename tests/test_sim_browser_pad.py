@@ -386,7 +386,7 @@ def test_orders_when_a_page_has_the_pad_then_the_servers_keys_are_dead(tmp_path:
 
 def test_firmware_when_loaded_by_the_page_then_is_the_trees_byte_for_byte(site: Site) -> None:
     listed = json.loads(ask(site.port, "GET", "/firmware.json")[1])
-    assert set(listed) == {*firmware.FILES, "device/main.py", "device/settings.py"}
+    assert set(listed) == {*firmware.FILES, "device/main.py"}
     for path in listed:
         status, text = ask(site.port, "GET", f"/firmware/{path}")
         assert (status, text) == (200, (ROOT / path).read_bytes().decode("latin-1").strip())

@@ -10,7 +10,7 @@ from device.firmware import FILES
 
 ROOT = Path(__file__).resolve().parents[2]
 # The loader chooses the firmware that runs; what belongs to the chip alone is not among them.
-FIRMWARE = ("device/main.py", "device/settings.py", *FILES)
+FIRMWARE = ("device/main.py", *FILES)
 MICROPYTHON = ROOT / "node_modules/@micropython/micropython-webassembly-pyscript"
 KINDS = {
     "micropython.mjs": "text/javascript; charset=utf-8",
