@@ -167,8 +167,8 @@ def _serve(settings: config.Config) -> int:
     panel = Panel(settings.panel, inbox.died)
     page = Page(settings.page, panel.png, inbox.died)
     answering = Control(settings.store.database, lambda: page.snapshot, store.read, inbox.died)
-    pad = Port(settings.pad.port, PAD_BAUD)
-    signal_port = Port(settings.signal.port, settings.signal.baud)
+    pad = Port(settings.windows[0].pad, PAD_BAUD)
+    signal_port = Port(settings.windows[0].signal, settings.signal.baud)
     wall_clock = WallClock(settings.clock.trust)
     loop = Loop(core, pad, signal_port, wall_clock, inbox, store, uplink, panel, page)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -187,7 +187,7 @@ def _serve(settings: config.Config) -> int:
 
 
 def _core(settings: config.Config, source: Source, key: SigningKey, journal: Journal) -> Core:
-    case, pad, unit = settings.case, settings.pad, settings.unit
+    case, pad, window = settings.case, settings.pad, settings.windows[0].number
     identity = Identity(
         source=str(source),
         boot_id=boot_id(),
@@ -199,7 +199,7 @@ def _core(settings: config.Config, source: Source, key: SigningKey, journal: Jou
         config_hash=settings.digest,
     )
     rules = Rules(
-        window=unit.window,
+        window=window,
         keys=pad.keys,
         key_table=pad.key_table,
         prompt_ms=case.prompt_ms,
@@ -216,7 +216,7 @@ def _core(settings: config.Config, source: Source, key: SigningKey, journal: Jou
         boottime_ms(),
         identity,
         rules,
-        dialect(settings.signal, unit.window, conceal),
+        dialect(settings.signal, window, conceal),
         journal.restored,
         pad.looks,
         Firmware(_offered(settings)),

@@ -21,7 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import MQTTException, Properties  # type: ignore[attr-defined]
 from paho.mqtt.reasoncodes import ReasonCode
 
-from daemon.config import Uplink as UplinkConfig
+from daemon.config.uplink import Uplink as UplinkConfig
 from daemon.events import Asked, BrokerUp, Event, ReceiptReceived, ReceiptRefused, Sealed, Taken
 from daemon.inbox import Waker
 from protocol.central import receipts, topics

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
 
-from daemon.config import Page as PageConfig
+from daemon.config.page import Page as PageConfig
 from daemon.errors import DaemonError
 from daemon.snapshot import Snapshot
 from daemon.worker import Worker

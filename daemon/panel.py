@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from PIL import Image, ImageDraw, ImageFont
 
-from daemon.config import Panel as PanelConfig
+from daemon.config.panel import Panel as PanelConfig
 from daemon.screens import GLYPH, HEIGHT, WIDTH, Words, lines
 from daemon.snapshot import STARTING, Screen
 from daemon.worker import Worker

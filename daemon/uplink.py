@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from daemon.config import Uplink as UplinkConfig
+from daemon.config.uplink import Uplink as UplinkConfig
 from daemon.connection import Connection
 from daemon.events import BrokerDown, Event, Sealed
 from daemon.inbox import Waker

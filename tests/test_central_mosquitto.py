@@ -14,7 +14,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from central.broker import RECEIVE_COUNT_MAX
-from daemon.config import Uplink as UplinkConfig
+from daemon.config.uplink import Uplink as UplinkConfig
 from daemon.events import BrokerDown, BrokerUp, Event, Sealed
 from daemon.uplink import Uplink
 from protocol.central import topics

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from daemon.config import Uplink as UplinkConfig
+from daemon.config.uplink import Uplink as UplinkConfig
 from daemon.effects import Publish
 from daemon.events import (
     Asked,

@@ -41,14 +41,15 @@ CONFIG = """
 area = "330102"
 hall = "h01"
 unit = "w03"
-window = "3"
 signing_key = "signing.pem"
+[[window]]
+number = "3"
+pad = "pad"
+signal = "signal"
 [store]
 database = "j.db"
 [pad]
-port = "pad"
 [signal]
-port = "signal"
 [case]
 correction_s = 0
 not_public_hold_s = 0

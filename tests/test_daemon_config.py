@@ -3,6 +3,7 @@
 import re
 import tomllib
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon import config
+from daemon.config.signal_line import FIELDS
 from daemon.errors import ConfigError
 from daemon.night import Look, Looks
 
-EXAMPLE = (Path(config.__file__).parent / "config.example.toml").read_text("utf-8")
+EXAMPLE = resources.files("daemon").joinpath("config.example.toml").read_text("utf-8")
 # Every commented line that is a key or a table, uncommented.
 FULL = re.sub(r"^# (\[[\w.]+\]|\w+ = )", r"\1", EXAMPLE, flags=re.MULTILINE)
 # Shown for those who need them; their default is to be absent.
@@ -123,7 +125,7 @@ def test_keys_of_the_example_are_those_the_code_knows(tmp_path):
 def test_fields_of_the_line_dialect_are_the_known_ones(tmp_path):
     text = FULL.replace("[signal.line.fields]", "[signal.line.fields]\nqqqqqqqq = 9")
     (problem,) = problems(tmp_path, text)
-    assert set(problem.rpartition("known: ")[2].split(", ")) == set(config.FIELDS)
+    assert set(problem.rpartition("known: ")[2].split(", ")) == set(FIELDS)
 
 
 def test_many_mistakes_when_in_one_file_are_all_named(tmp_path):
@@ -133,15 +135,16 @@ def test_many_mistakes_when_in_one_file_are_all_named(tmp_path):
         area = "33"
         hall = "H 1"
         unit = "w03"
-        window = 3
         signing_kye = "x.pem"
+        [[window]]
+        number = 3
+        pad = "/dev/pad"
+        signal = "/dev/signal"
         [store]
         database = ""
         [pad]
-        port = "/dev/pad"
         keys = [5, 4, 3, 2, 2]
         [signal]
-        port = "/dev/signal"
         baud = 9601
         dialect = "nativ"
         [signal.line]
@@ -166,7 +169,7 @@ def test_many_mistakes_when_in_one_file_are_all_named(tmp_path):
         "sginal: unknown (did you mean signal?)",
         "unit.area: '33' is not allowed; an areaCode, 6 to 12 digits",
         "unit.hall: 'H 1' is not allowed; 1 to 32 of a-z, 0-9 and -, not beginning with -",
-        "unit.window: 3 is not allowed; 1 to 8 of 0-9, A-Z, a-z and -",
+        "window[1].number: 3 is not allowed; 1 to 8 of 0-9, A-Z, a-z and -",
         "unit.signing_key: missing; a path, relative to the configuration file",
         "unit.signing_kye: unknown (did you mean signing_key?)",
         "store.database: '' is not allowed; a path, relative to the configuration file",
@@ -200,8 +203,8 @@ def test_many_mistakes_when_in_one_file_are_all_named(tmp_path):
 def test_empty_file_names_every_key_that_must_be_there(tmp_path):
     found = {line.split(":")[0] for line in problems(tmp_path, "")}
     assert found == {
-        "unit.area", "unit.hall", "unit.unit", "unit.window", "unit.signing_key",
-        "store.database", "pad.port", "signal.port", "uplink.broker", "uplink.platform_key",
+        "unit.area", "unit.hall", "unit.unit", "unit.signing_key", "window",
+        "store.database", "uplink.broker", "uplink.platform_key",
     }  # fmt: skip
 
 
@@ -224,7 +227,7 @@ def test_sentence_names_file_and_count(tmp_path):
         ('[pad]\nkeys = ["5", "4", "3", "2", "1"]\n', "pad.keys: ["),
         ("[pad]\nkeys = [5, 4, 3, 2, true]\n", "pad.keys: ["),
         ("[pad]\nkeys = 54321\n", "pad.keys: 54321"),
-        ('[pad]\nport = "a\\u0000b"\n', "pad.port: 'a\\x00b' is not allowed"),
+        ('[[window]]\npad = "a\\u0000b"\n', "window[1].pad: 'a\\x00b' is not allowed"),
         ("[pad]\nbrightness = 0\n", "pad.brightness: 0 is not allowed; a whole number from 1"),
         ("[pad]\nvolume = 101\n", "pad.volume: 101 is not allowed; a whole number from 0"),
         ('[pad]\nnight = "24:00-06:00"\n', "pad.night: '24:00-06:00' is not allowed; from when"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.config import FIELDS, LineFormat
+from daemon.config.signal_line import FIELDS, LineFormat
 from daemon.dialects import dialect
 from daemon.dialects.gate import REPEAT_MS
 from daemon.dialects.line import RECORD_LEN_MAX, Line

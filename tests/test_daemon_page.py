@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from daemon.config import Page as PageConfig
-from daemon.config import Panel as PanelConfig
+from daemon.config.page import Page as PageConfig
+from daemon.config.panel import Panel as PanelConfig
 from daemon.errors import DaemonError
 from daemon.loop import log_changes
 from daemon.page import Page

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
 from daemon import snapshot
-from daemon.config import Panel as PanelConfig
+from daemon.config.panel import Panel as PanelConfig
 from daemon.panel import FONTS, NO_FONT, Oled, Panel
 from daemon.screens import COLUMNS, HEIGHT, WIDTH, columns, lines, shorten
 from daemon.snapshot import Screen

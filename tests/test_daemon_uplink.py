@@ -12,7 +12,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from daemon.config import Uplink as UplinkConfig
+from daemon.config.uplink import Uplink as UplinkConfig
 from daemon.connection import ADVICE, ADVICE_ELSE, IN_FLIGHT_MAX, Connection
 from daemon.effects import Publish, Report
 from daemon.events import (

@@ -52,7 +52,7 @@ PURE = (
         for name in (
             "append_only", "cases", "core", "edges", "effects", "events", "facts", "firmware",
             "health", "ledger", "night", "outbox", "pad_link", "privacy", "prompts", "recent",
-            "screens", "sealing", "signal_line", "signals", "snapshot", "strangers", "table",
+            "screens", "sealing", "signal_line", "signals", "snapshot", "strangers", "config/table",
             "tally", "timekeeper", "dialects/*",
         )
     ),

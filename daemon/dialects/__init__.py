@@ -7,7 +7,7 @@ never answers on the line. What it cannot use is counted, not raised.
 from collections.abc import Callable
 from typing import Protocol
 
-from daemon.config import SignalPort
+from daemon.config.signal_line import Signal as SignalConfig
 from daemon.dialects.gate import Counts
 from daemon.dialects.line import Line
 from daemon.dialects.native import Native
@@ -23,7 +23,7 @@ class Dialect(Protocol):
     def received(self, now_ms: int, data: bytes) -> list[Signal]: ...
 
 
-def dialect(config: SignalPort, window: str, conceal: Callable[[str], str]) -> Dialect:
+def dialect(config: SignalConfig, window: str, conceal: Callable[[str], str]) -> Dialect:
     """The configured dialect; `conceal` replaces a case key that bears an ID number."""
     if config.line is not None:
         return Line(config.line, window, conceal)

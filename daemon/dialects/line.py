@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from daemon.config import LineFormat
+from daemon.config.signal_line import LineFormat
 from daemon.dialects.gate import Counts, Gate
 from daemon.signals import Signal
 

@@ -17,16 +17,17 @@ UNIT_TOML = """\
 area = "{source.area}"
 hall = "{source.hall}"
 unit = "{source.unit}"
-window = "{window}"
 signing_key = "signing.pem"
+[[window]]
+number = "{window}"
+pad = "{directory}/pad"
+signal = "{directory}/signal"
 [store]
 database = "journal.db"
 [pad]
-port = "{directory}/pad"
 keys = {levels}
 key_table = "k5-1"
 [signal]
-port = "{directory}/signal"
 dialect = "native"
 [case]
 prompt_s = {rules.prompt_s:.1f}

@@ -81,6 +81,20 @@ class Table:
             values = {}
         return Table(self._dotted(key), values, self._problems)
 
+    def tables(self, key: str, most: int) -> list["Table"]:
+        """The tables [[key]], 1 to `most` of them; problems name them by their number, from 1."""
+        found = self.value(key, [])
+        allowed = f"1 to {most} tables [[{self._dotted(key)}]]"
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            self.wrong(key, found, allowed)
+            found = []
+        elif not 1 <= len(found) <= most:
+            self._problems.append(f"{self._dotted(key)}: {len(found)} of them; {allowed}")
+        return [
+            Table(f"{self._dotted(key)}[{number}]", values, self._problems)
+            for number, values in enumerate(found[:most], 1)
+        ]
+
     def items(self) -> list[tuple[str, Any]]:
         """Every key there is, for a table whose keys are the technician's own."""
         self._asked.update(self._values)

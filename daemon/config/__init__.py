@@ -1,0 +1,90 @@
+"""The unit's configuration: one TOML file, read once, every mistake reported at once.
+
+A key nobody asks for is a mistake too: a typo in a hall must not become a default. Each file here
+is one table of the TOML file: what it may hold, and what of it the daemon gets.
+"""
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.config.case import Case
+from daemon.config.clock import Clock
+from daemon.config.pad import Pad
+from daemon.config.page import Page
+from daemon.config.panel import Panel
+from daemon.config.signal_line import Signal
+from daemon.config.store import Store
+from daemon.config.table import Table
+from daemon.config.unit import Unit
+from daemon.config.uplink import Uplink
+from daemon.config.window import Window, windows
+from daemon.errors import ConfigError
+
+# The example is 5 KB; what is longer was not written by a technician.
+FILE_LEN_MAX = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything the technician decides; `digest` is what a boot entry quotes."""
+
+    path: Path
+    digest: str
+    unit: Unit
+    windows: tuple[Window, ...]
+    store: Store
+    pad: Pad
+    signal: Signal
+    case: Case
+    uplink: Uplink
+    clock: Clock
+    panel: Panel
+    page: Page
+
+
+def load(path: Path) -> Config:
+    """Read the configuration. Raises ConfigError with every mistake in it."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(FILE_LEN_MAX + 1)
+    except OSError as error:
+        raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from error
+    if len(raw) > FILE_LEN_MAX:
+        raise ConfigError(str(path), [f"longer than {FILE_LEN_MAX} bytes: not a configuration"])
+    try:
+        values = tomllib.loads(raw.decode())
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ConfigError(str(path), [f"not UTF-8 (line {line}): save it as UTF-8"]) from error
+    except RecursionError as error:
+        raise ConfigError(str(path), ["not TOML: nested too deeply"]) from error
+    except ValueError as error:
+        # tomllib says the line; a number too long for Python is a ValueError as well.
+        raise ConfigError(str(path), [f"not TOML: {error}"]) from error
+    problems: list[str] = []
+    config = _config(path, hashlib.sha256(raw).hexdigest(), Table("", values, problems))
+    if problems:
+        raise ConfigError(str(path), problems)
+    return config
+
+
+def _config(path: Path, digest: str, top: Table) -> Config:
+    base = path.resolve().parent
+    config = Config(
+        path=path,
+        digest=digest,
+        unit=Unit.read(top.table("unit"), base),
+        windows=windows(top),
+        store=Store.read(top.table("store"), base),
+        pad=Pad.read(top.table("pad"), base),
+        signal=Signal.read(top.table("signal")),
+        case=Case.read(top.table("case")),
+        uplink=Uplink.read(top.table("uplink"), base),
+        clock=Clock.read(top.table("clock")),
+        panel=Panel.read(top.table("panel")),
+        page=Page.read(top.table("page")),
+    )
+    top.done()
+    return config
