@@ -154,8 +154,8 @@ def _remarks(entry: Entry, unit: Unit, now_utc_ms: int) -> list[Problem]:
     if remarks:
         return remarks
     window = data.get("window")
-    if unit.window is not None and window not in (None, unit.window):
-        sentence = f"from window {window}, the unit is registered for {unit.window}"
+    if unit.windows and window is not None and window not in unit.windows:
+        sentence = f"from window {window}, the unit is registered for {', '.join(unit.windows)}"
         remarks.append(Problem("wrong_window", seq, sentence))
     # Only ahead: an entry may be days on its way.
     ahead_ms = (stamp.utc_ms or 0) - now_utc_ms - (stamp.error_ms or 0)

@@ -20,11 +20,11 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit's keys by kid, those that were revoked with the time, and its window if known."""
+    """A unit's keys by kid, those that were revoked with the time, and its windows if known."""
 
     keys: Keys
     revoked: Mapping[str, str] = field(default_factory=dict)
-    window: str | None = None
+    windows: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, *keys: VerifyKey) -> Self:
@@ -61,7 +61,7 @@ class Registry:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read {"units": [{"source", "keys": [{"kid", "public", "revoked"?}], "window"?}]}."""
+        """Read {"units": [{"source", "keys": [{"kid", "public", "revoked"?}], "windows"?}]}."""
         try:
             value = parse(text)
             units = [_unit(row) for row in value["units"]]
@@ -120,10 +120,10 @@ def _unit(row: Any) -> tuple[Source, Unit]:
             if not _TIME.fullmatch(time):
                 raise RegistryError(f"{source}: revoked {time[:40]!r} is no time in UTC")
             revoked[key.kid] = time
-    window = row.get("window")
-    if window is not None and type(window) is not str:
-        raise RegistryError(f"{source}: window is not a text")
-    return source, Unit(keys, revoked, window)
+    windows = row.get("windows", [])
+    if type(windows) is not list or not all(type(window) is str for window in windows):
+        raise RegistryError(f"{source}: windows are not a list of texts")
+    return source, Unit(keys, revoked, tuple(windows))
 
 
 def dump(units: Mapping[Source, Unit]) -> str:
@@ -138,5 +138,5 @@ def _row(source: Source, unit: Unit) -> dict[str, Any]:
         if key.kid in unit.revoked:
             named["revoked"] = unit.revoked[key.kid]
         keys.append(named)
-    window = {} if unit.window is None else {"window": unit.window}
-    return {"source": str(source), **window, "keys": keys}
+    windows = {"windows": list(unit.windows)} if unit.windows else {}
+    return {"source": str(source), **windows, "keys": keys}

@@ -2,23 +2,27 @@
 
 Theory of operation
 -------------------
-The window is in one of five states:
+The window is in one of six states:
 
     idle      no ticket at the window
     called    a ticket is here, nothing is being asked
     opening   its service entry is on the way to the disk; the lamp is still dark
     prompted  the citizen may press
     pressed   a key was pressed; until the correction window ends another key replaces it
+    reasoned  the level stands; a key may say why, whatever the level, or nothing does
 
-and hears nine inputs. `call`, `leave`, `ask`, `again` come from the queue line (`_admit` tells a
-new service from a repeat), `press` and `release` from the pad, `lit` from the disk, `expire` and
-`settle` from time. What the table does not list may come at any moment and changes nothing: a
-press is then a stray, a question without a ticket is refused; both are counted.
+and hears eleven inputs. `call`, `leave`, `ask`, `again` come from the queue line (`_admit` tells a
+new service from a repeat), `press` and `release` from the pad, `lit` from the disk, `expire`,
+`settle` and `inquire` from time: a hall that wants reasons inquires where another one settles. A
+press that is older than the inquiry came late over the line and corrects (`correct`). What the
+table does not list may come at any moment and changes nothing: a press is then a stray, a question
+without a ticket is refused; both are counted.
 
 What may not happen: a lamp before its service entry is on disk (`lit` is the only way into
-`prompted`); two rating records for one service (every way out of opening, prompted and pressed runs
-`close` once, and `ask` is not admitted for a service already asked); a rating no key made (`close`
-says `rated` only in `pressed`, which only `press` enters).
+`prompted`); two rating records for one service (every way out of opening, prompted, pressed and
+reasoned runs `close` once, and `ask` is not admitted for a service already asked); a rating no key
+made (`close` says `rated` only in `pressed`, which only `press` enters, and in `reasoned`, which
+only follows it); a question that depends on the level (`inquire` does not look at it).
 
 A prompt that ends unrated while the pad cannot be heard ends as `pad_lost`, whatever ended it: the
 fault, not the citizen, is the reason. After a restart a pressed prompt is closed as rated, an open
@@ -32,12 +36,15 @@ from typing import Any
 from daemon.edges import KeyEdge
 from daemon.ledger import Ledger
 from daemon.prompts import Prompt, Service
+from daemon.reasons import Reasons, given
 from daemon.recent import Known, Recent
 from daemon.signals import Signal
 from daemon.tally import Tally, local_date
 from daemon.timekeeper import Timekeeper
 
-IDLE, CALLED, OPENING, PROMPTED, PRESSED = "idle", "called", "opening", "prompted", "pressed"
+IDLE, CALLED, OPENING, PROMPTED, PRESSED, REASONED = (
+    "idle", "called", "opening", "prompted", "pressed", "reasoned",
+)  # fmt: skip
 
 # (state, input): (actions in order, next state)
 TABLE: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
@@ -58,12 +65,23 @@ TABLE: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (PRESSED, "press"): (("press",), PRESSED),
     (PRESSED, "release"): (("release",), PRESSED),
     (PRESSED, "settle"): (("close",), CALLED),
+    (PRESSED, "inquire"): (("inquire",), REASONED),
     (PRESSED, "call"): (("close", "take"), CALLED),
     (PRESSED, "leave"): (("close", "forget"), IDLE),
     (PRESSED, "ask"): (("close", "ask"), OPENING),
+    (REASONED, "press"): (("reason", "close"), CALLED),
+    (REASONED, "correct"): (("press",), REASONED),
+    (REASONED, "release"): (("release",), REASONED),
+    (REASONED, "expire"): (("close",), CALLED),
+    (REASONED, "call"): (("close", "take"), CALLED),
+    (REASONED, "leave"): (("close", "forget"), IDLE),
+    (REASONED, "ask"): (("close", "ask"), OPENING),
 }
 # Why a prompt without a press ended, by the input that ended it.
 UNRATED = {"call": "superseded", "ask": "superseded", "leave": "cancelled", "expire": "timeout"}
+
+PRESSABLE = (PROMPTED, PRESSED, REASONED)
+UNPRESSED = (OPENING, PROMPTED)
 
 # The pad's own deadline and the line run behind ours: three resends of a lost frame (100 ms each).
 LINE_GRACE_MS = 300
@@ -73,8 +91,9 @@ PAD_WAIT_MS = 5000
 
 @dataclass(frozen=True, slots=True)
 class Lit:
-    """The service entry of this prompt is on disk: the lamp may go on."""
+    """The service entry of this window's prompt is on disk: the lamp may go on."""
 
+    window: str
     prompt: int
 
 
@@ -82,26 +101,38 @@ class Lit:
 class Heard:
     """A press of this prompt is on disk."""
 
+    window: str
     prompt: int
 
 
 @dataclass(frozen=True, slots=True)
-class Thanked:
-    """The rating of this prompt is on disk: the citizen may be thanked."""
+class Closed:
+    """The record of this prompt is on disk; if it is a rating, the citizen may be thanked."""
 
+    window: str
     prompt: int
+    rated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What the hall decided."""
+    """What the hall decided, for every window of the unit."""
 
-    window: str
     keys: tuple[int, ...]
     key_table: str
     prompt_ms: int
     correction_ms: int
     not_public_hold_ms: int
+    reasons: Reasons | None = None
+
+
+# The state row of the unit's day, which every window counts in.
+TALLY = "tally"
+
+
+def row(window: str, part: str) -> str:
+    """The name of the state row that keeps a part of a window."""
+    return f"{window}/{part}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +147,10 @@ class Cases:
     """Writes what it decides into the ledger; `state`, `prompt`, `ticket` are for who shows it."""
 
     def __init__(
-        self, rules: Rules, ledger: Ledger[Any], timekeeper: Timekeeper, tally: Tally
+        self, window: str, rules: Rules, ledger: Ledger[Any], timekeeper: Timekeeper, tally: Tally
     ) -> None:
-        self._rules, self._ledger, self._time, self.tally = rules, ledger, timekeeper, tally
+        self._window, self._rules = window, rules
+        self._ledger, self._time, self.tally = ledger, timekeeper, tally
         self.state = IDLE
         self.ticket: Ticket | None = None
         self.prompt: Prompt | None = None
@@ -136,7 +168,7 @@ class Cases:
     @property
     def asking(self) -> bool:
         """The citizen may press now."""
-        return self.state in (PROMPTED, PRESSED) and self._overdue_until_ms is None
+        return self.state in PRESSABLE and self._overdue_until_ms is None
 
     # -- the queue line
 
@@ -184,7 +216,7 @@ class Cases:
             return signal.ticket_serial
         utc_ms = self._time.utc_ms(now_ms)
         day = self._time.boot_id[:8] if utc_ms is None else local_date(utc_ms).replace("-", "")
-        return f"{day}-{self._rules.window}-{signal.ticket}"
+        return f"{day}-{self._window}-{signal.ticket}"
 
     def _admit(self, now_ms: int, signal: Signal) -> None:
         """Tell a new service from a repeat and from a question nobody may ask."""
@@ -253,11 +285,13 @@ class Cases:
         current = self.prompt
         if (
             current is not None
-            and self.state in (PROMPTED, PRESSED)
+            and self.state in PRESSABLE
             and edge.prompt == current.number
-            and edge.at_ms <= current.deadline_ms + LINE_GRACE_MS
+            and edge.at_ms <= current.until_ms + LINE_GRACE_MS
         ):
-            self._run(now_ms, "press" if edge.down else "release", edge)
+            is_late = current.inquired_ms is not None and edge.at_ms < current.inquired_ms
+            press = "correct" if is_late else "press"
+            self._run(now_ms, press if edge.down else "release", edge)
         elif edge.down:
             if edge.prompt == 0:
                 self.tally.strays += 1
@@ -293,6 +327,8 @@ class Cases:
             return None
         if self.state == PRESSED:
             return self.prompt.settles_at_ms(self._rules.not_public_hold_ms)
+        if self.state == REASONED:
+            return self.prompt.until_ms + (LINE_GRACE_MS if self.pad_up else PAD_WAIT_MS)
         if self.state == PROMPTED:
             if self._overdue_until_ms is not None:
                 return self._overdue_until_ms
@@ -302,7 +338,8 @@ class Cases:
     def wake(self, now_ms: int) -> None:
         due_ms = self.wake_at_ms()
         if due_ms is not None and now_ms >= due_ms:
-            self._run(now_ms, "settle" if self.state == PRESSED else "expire")
+            settle = "settle" if self._rules.reasons is None else "inquire"
+            self._run(now_ms, settle if self.state == PRESSED else "expire")
             self._keep()
 
     # -- restart
@@ -332,6 +369,15 @@ class Cases:
             self._close(now_ms, "rated" if self.prompt.key is not None else "interrupted")
             self._keep()
 
+    def retire(self) -> str:
+        """This window is no more: an open prompt ends; what became of it."""
+        self.ticket = None
+        if self.prompt is None:
+            self.state = IDLE
+            return "none"
+        self.state, self._overdue_until_ms = CALLED, None
+        return "rated" if self.prompt.key is not None else "interrupted"
+
     # -- the table
 
     def _run(self, now_ms: int, said: str, what: Any = None) -> None:
@@ -345,7 +391,7 @@ class Cases:
         actions, following = row
         for action in actions:
             if action == "close":
-                self._close(now_ms, "rated" if self.state == PRESSED else UNRATED[said])
+                self._close(now_ms, UNRATED[said] if self.state in UNPRESSED else "rated")
             else:
                 getattr(self, f"_do_{action}")(now_ms, what)
         self.state = following
@@ -361,7 +407,7 @@ class Cases:
         self._prompts += 1
         assert self.ticket is not None
         data = {
-            "window": self._rules.window,
+            "window": self._window,
             "ticket": service.ticket,
             "ticketSerial": service.ticket_serial,
             "projectNo": service.project_no,
@@ -390,7 +436,7 @@ class Cases:
         )
         self.tally.completed += 1
         self.tally.unbound += service.project_no is None
-        self._ledger.then(Lit(self._prompts))
+        self._ledger.then(Lit(self._window, self._prompts))
 
     def _do_light(self, now_ms: int, _what: None) -> None:
         assert self.prompt is not None
@@ -408,12 +454,21 @@ class Cases:
         if self.prompt.settle_ms is None:
             self.prompt.settle_ms = now_ms + self._rules.correction_ms
         self.prompt.press(edge.key, edge.at_ms)
-        self._ledger.then(Heard(self.prompt.number))
+        self._ledger.then(Heard(self._window, self.prompt.number))
 
     def _do_release(self, _now_ms: int, edge: KeyEdge) -> None:
         assert self.prompt is not None
         hold_ms = self._rules.not_public_hold_ms
         self.prompt.release(edge.key, edge.at_ms, 0 < hold_ms <= edge.held_ms)
+
+    def _do_inquire(self, now_ms: int, _what: None) -> None:
+        assert self.prompt is not None
+        assert self._rules.reasons is not None
+        self.prompt.inquire(now_ms, self._rules.reasons.ask_ms)
+
+    def _do_reason(self, _now_ms: int, edge: KeyEdge) -> None:
+        assert self.prompt is not None
+        self.prompt.reason(edge.key, edge.at_ms)
 
     def _close(self, now_ms: int, outcome: str) -> None:
         assert self.prompt is not None
@@ -425,27 +480,28 @@ class Cases:
         elif not self.pad_up and outcome != "interrupted":
             outcome = "pad_lost"
         data = prompt.record(outcome, self._rules.keys, self._rules.key_table)
-        data["window"] = self._rules.window
+        data |= given(self._rules.reasons, data["satisfaction"], prompt.reason_key)
+        data["window"] = self._window
         subject = prompt.service.project_no or prompt.service.ticket_serial
         self._ledger.write("rating", subject, data, self._time.stamp(now_ms))
         self.tally.closed(outcome, data["satisfaction"])
         if outcome == "rated":
             self.unthanked = prompt.number
-            self._ledger.then(Thanked(prompt.number))
+        self._ledger.then(Closed(self._window, prompt.number, outcome == "rated"))
         self.prompt, self._overdue_until_ms = None, None
 
     def _keep(self, lazily_from_ms: int | None = None) -> None:
         """Make the state survive: with the next commit now, or with whichever comes."""
-        rows = {
-            "tally": self.tally.as_json(),
-            "window": {
+        rows: dict[str, object] = {
+            TALLY: self.tally.as_json(),
+            row(self._window, "case"): {
                 "ticket": None if self.ticket is None else asdict(self.ticket),
                 "prompt": None if self.prompt is None else self.prompt.as_json(),
                 "prompts": self._prompts,
                 "staff": self.staff,
                 "suspended": self.suspended,
             },
-            "recent": self._recent.as_json(),
+            row(self._window, "recent"): self._recent.as_json(),
         }
         for name, value in rows.items():
             if lazily_from_ms is None:

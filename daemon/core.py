@@ -7,16 +7,15 @@ parts are built from what was read there, and every change goes through the ledg
 outside may see it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from daemon import snapshot as view
-from daemon.cases import PRESSED, Cases, Heard, Lit, Rules, Thanked
+from daemon.cases import TALLY, Closed
 from daemon.dialects import Dialect
-from daemon.edges import KeyEdge, Position
-from daemon.effects import Effect, Report, SeekPad, SendToPad, Stop
+from daemon.effects import Effect, Report, SeekPad, SendToPad, SendToTerminal, Stop
 from daemon.events import (
+    Addressed,
     Asked,
     BrokerDown,
     BrokerUp,
@@ -39,76 +38,56 @@ from daemon.events import (
     Taken,
     Woken,
 )
-from daemon.facts import Fact, Tested
-from daemon.firmware import Firmware
+from daemon.facts import Fact
 from daemon.health import EVERY_MS, health
 from daemon.ledger import Ledger
-from daemon.night import Looks
 from daemon.outbox import Outbox
-from daemon.pad_link import Face, PadLink
-from daemon.signal_line import SignalLine
+from daemon.pad_link import LOST
+from daemon.setup import Setup
+from daemon.signal_line import OPEN, SignalLine
 from daemon.tally import Tally
 from daemon.timekeeper import Timekeeper
+from daemon.window import Then, Window, stored_windows
 from protocol.central.canonical import canonical
 from protocol.central.chain import Head
-from protocol.pad import messages
 
-# How long the screen thanks; the pad's own thanks lasts as long.
-THANKS_MS = 3000
 # A disk that does not take the stopped entry holds the process no longer than this.
 STOP_WAIT_MS = 3000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Who this unit is and what runs on it."""
-
-    source: str
-    boot_id: str
-    versions: Mapping[str, str]
-    config_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Safe:
-    """Pad edges up to this position are on disk."""
-
-    position: Position
-
-
-Then = Lit | Heard | Thanked | Safe
-
-
 class Core:
+    """`dialects` are those of the setup's lines, one each."""
+
     def __init__(
-        self,
-        now_ms: int,
-        identity: Identity,
-        rules: Rules,
-        dialect: Dialect,
-        restored: Restored,
-        looks: Looks,
-        firmware: Firmware,
+        self, now_ms: int, setup: Setup, dialects: Sequence[Dialect], restored: Restored
     ) -> None:
-        state = restored.state
-        self._identity, self._rules, self._epoch = identity, rules, restored.epoch
-        self._looks = looks
+        self._setup, self._epoch = setup, restored.epoch
         self._ledger: Ledger[Then] = Ledger(restored.epoch, restored.last_seq)
-        self._time = Timekeeper(identity.boot_id)
-        tally = Tally.restore(state["tally"]) if "tally" in state else Tally()
-        self._cases = Cases(rules, self._ledger, self._time, tally)
-        position = Position(**state.get("pad", {"boot_id": 0, "seq": 0}))
-        self._pad = PadLink(now_ms, position, firmware)
-        delivered = min(state.get("outbox", {"delivered": 0})["delivered"], restored.last_seq)
+        self._time = Timekeeper(setup.identity.boot_id)
+        tally = restored.state.get(TALLY)
+        self._tally = Tally() if tally is None else Tally.restore(tally)
+        self._windows = {number: self._window(now_ms, number, restored) for number in setup.windows}
+        self._lines = [
+            SignalLine(line, dialect) for line, dialect in zip(setup.lines, dialects, strict=True)
+        ]
+        delivered = min(
+            restored.state.get("outbox", {"delivered": 0})["delivered"], restored.last_seq
+        )
         self._outbox = Outbox(restored.epoch, delivered, restored.last_seq)
         # The last entry that is on disk.
         self._head = Head(restored.epoch, restored.last_seq, restored.last_hash)
         self._health_at_ms: int | None = None
-        self._signal = SignalLine(dialect)
-        self._thanks_until_ms = 0
-        self._heard: int | None = None
+        self._told: list[SendToTerminal] = []
+        self._address: str | None = None
+        # Until the platform knows the unit or a citizen is here, the screen is the technician's.
+        self._commissioning = delivered == 0
         self._stop_by_ms: int | None = None
         self._boot(now_ms, restored)
+
+    def _window(self, now_ms: int, number: str, restored: Restored) -> Window:
+        return Window(
+            now_ms, number, self._setup, self._ledger, self._time, self._tally, restored.state
+        )
 
     # -- the two calls
 
@@ -120,27 +99,17 @@ class Core:
                 self._HANDLERS[type(event)](self, now_ms, event)
             return self._effects(now_ms)
         self._HANDLERS[type(event)](self, now_ms, event)
-        facts = self._pad.wake(now_ms)
-        if facts:
-            self._pad_facts(now_ms, facts)
-        # A correction window of 0 is over at once: the press and its record share one commit.
-        self._cases.wake(now_ms)
-        if now_ms >= self._thanks_until_ms:
-            self._thanks_until_ms = 0
+        for window in self._windows.values():
+            window.wake(now_ms)
         self._turn_day(now_ms)
         return self._effects(now_ms)
 
     def wake_at_ms(self) -> int | None:
         """When `step` wants a Woken at the latest; after a step that is never in the past."""
-        times: tuple[int | None, ...] = (self._ledger.wake_at_ms(), self._stop_by_ms)
+        times: list[int | None] = [self._ledger.wake_at_ms(), self._stop_by_ms]
         if self._stop_by_ms is None:
-            times += (
-                self._cases.wake_at_ms(),
-                self._outbox.wake_at_ms(),
-                self._pad.wake_at_ms(),
-                self._thanks_until_ms or None,
-                self._health_at_ms if self._head.seq else None,
-            )
+            times += [window.wake_at_ms() for window in self._windows.values()]
+            times += [self._outbox.wake_at_ms(), self._health_at_ms if self._head.seq else None]
         return min((at for at in times if at is not None), default=None)
 
     def _effects(self, now_ms: int) -> tuple[Effect, ...]:
@@ -148,14 +117,15 @@ class Core:
         commit = self._ledger.poll(now_ms)
         if commit is not None:
             effects.append(commit)
-        if self._cases.unthanked is None:
-            # Between press and thanks the pad goes on saying that it heard.
-            self._pad.show(now_ms, self._face(now_ms))
-        data = self._pad.poll(now_ms, is_asking=self._cases.prompt is not None)
-        if data:
-            effects.append(SendToPad(data))
-        if self._pad.seeks(now_ms):
+        for window in self._windows.values():
+            data = window.to_pad(now_ms)
+            if data:
+                effects.append(SendToPad(window.number, data))
+        # One look at USB serves every pad that is missed.
+        if True in [window.pad.seeks(now_ms) for window in self._windows.values()]:
             effects.append(SeekPad())
+        effects += self._told
+        self._told = []
         effects += self._outbox.poll(now_ms)
         effects += self._report(now_ms)
         if self._stop_by_ms is not None and (self._ledger.settled or now_ms >= self._stop_by_ms):
@@ -164,78 +134,55 @@ class Core:
 
     # -- events
 
+    def _pad_opened(self, now_ms: int, event: PadOpened) -> None:
+        self._windows[event.window].pad.port(now_ms, None)
+
     def _pad_received(self, now_ms: int, event: PadReceived) -> None:
-        edges, facts = self._pad.received(now_ms, event.data)
-        self._pad_facts(now_ms, facts)
-        for edge in edges:
-            self._edge(now_ms, edge)
-
-    def _edge(self, now_ms: int, edge: KeyEdge) -> None:
-        self._ledger.keep("pad", asdict(edge.position))
-        self._cases.edge(now_ms, edge)
-        self._ledger.then(Safe(edge.position))
-
-    def _pad_opened(self, now_ms: int, _event: PadOpened) -> None:
-        self._pad.port(now_ms, None)
+        self._windows[event.window].received(now_ms, event.data)
 
     def _pad_lost(self, now_ms: int, event: PadLost) -> None:
-        self._pad_facts(now_ms, self._pad.port(now_ms, event.reason))
+        window = self._windows[event.window]
+        window.take(now_ms, window.pad.port(now_ms, event.reason))
 
     def _pad_found(self, now_ms: int, event: PadFound) -> None:
-        self._pad_facts(now_ms, self._pad.found(event.words))
+        for window in self._windows.values():
+            window.take(now_ms, window.pad.found(event.words))
 
-    def _pad_facts(self, now_ms: int, facts: Sequence[Fact | Tested]) -> None:
-        self._cases.pad_heard(now_ms, self._pad.up)
-        for fact in facts:
-            if isinstance(fact, Tested):
-                data = {"what": "self_test", "ok": fact.ok, "detail": fact.detail}
-                self._ledger.write("test", "self_test", data, self._time.stamp(now_ms))
-                continue
-            if fact.state == "back" and fact.since_ms is not None:
-                self._cases.tally.fault_ms += now_ms - fact.since_ms
-            self._line_entry(now_ms, "pad", fact, self._pad.counters())
-
-    def _signal_opened(self, now_ms: int, _event: SignalOpened) -> None:
-        self._signal_facts(now_ms, self._signal.opened())
+    def _signal_opened(self, now_ms: int, event: SignalOpened) -> None:
+        line = self._lines[event.line]
+        self._signal_facts(now_ms, line, line.opened())
 
     def _signal_lost(self, now_ms: int, event: SignalLost) -> None:
-        self._signal_facts(now_ms, self._signal.lost(now_ms, event.reason))
+        line = self._lines[event.line]
+        self._signal_facts(now_ms, line, line.lost(now_ms, event.reason))
 
-    def _signal_facts(self, now_ms: int, facts: list[Fact]) -> None:
+    def _signal_facts(self, now_ms: int, line: SignalLine, facts: Iterable[Fact]) -> None:
         for fact in facts:
-            self._line_entry(now_ms, "signal", fact, self._signal.counters())
+            data = {"windows": list(line.windows), **fact.data(self._time, line.counters())}
+            self._ledger.write("signal", f"signal-{fact.state}", data, self._time.stamp(now_ms))
 
     def _signal_received(self, now_ms: int, event: SignalReceived) -> None:
-        for signal in self._signal.received(now_ms, event.data):
-            self._cases.signal(now_ms, signal)
-
-    def _line_entry(self, now_ms: int, line: str, fact: Fact, counters: dict[str, int]) -> None:
-        data = {
-            "state": fact.state,
-            "reason": fact.reason,
-            "since": self._time.moment(fact.since_ms),
-            "counters": counters,
-        }
-        self._ledger.write(line, f"{line}-{fact.state}", data, self._time.stamp(now_ms))
+        for signal in self._lines[event.line].received(now_ms, event.data):
+            self._commissioning = False
+            self._windows[signal.window].cases.signal(now_ms, signal)
 
     def _committed(self, now_ms: int, event: Committed) -> None:
         for then in self._ledger.committed(event.number):
-            self._act(now_ms, then)
+            window = self._windows.get(then.window)
+            if window is not None:
+                window.act(now_ms, then)
+            if isinstance(then, Closed):
+                self._tell(then.window)
         self._outbox.committed(event.sealed)
         if event.sealed:
             self._head = Head(self._epoch, event.sealed[-1].seq, event.sealed[-1].hash)
 
-    def _act(self, now_ms: int, then: Then) -> None:
-        """What waited for the disk."""
-        if isinstance(then, Safe):
-            self._pad.safe(then.position)
-        elif isinstance(then, Lit):
-            self._cases.lit(now_ms, then.prompt)
-        elif isinstance(then, Heard):
-            self._heard = then.prompt
-        elif isinstance(then, Thanked):
-            self._cases.thanked(then.prompt)
-            self._thanks_until_ms = now_ms + THANKS_MS
+    def _tell(self, number: str) -> None:
+        """The terminal that asked learns that the prompt is closed, and nothing else."""
+        for index, line in enumerate(self._lines):
+            words = line.closed(number) if number in line.windows else b""
+            if words:
+                self._told.append(SendToTerminal(index, words))
 
     def _commit_failed(self, now_ms: int, event: CommitFailed) -> None:
         self._ledger.failed(now_ms, event.number, event.reason)
@@ -263,6 +210,7 @@ class Core:
         self._outbox.receipt_refused(event.reason)
 
     def _keep_delivered(self, now_ms: int) -> None:
+        self._commissioning = self._commissioning and self._outbox.delivered == 0
         self._ledger.keep_lazily(now_ms, "outbox", {"delivered": self._outbox.delivered})
 
     def _asked(self, _now_ms: int, event: Asked) -> None:
@@ -272,6 +220,9 @@ class Core:
         anchor = self._time.read(now_ms, event.offset_ms, event.synced, event.error_ms)
         if anchor is not None:
             self._ledger.write("clock", "clock", anchor, self._time.stamp(now_ms))
+
+    def _addressed(self, _now_ms: int, event: Addressed) -> None:
+        self._address = event.address
 
     def _stop(self, now_ms: int, event: StopRequested) -> None:
         self._stop_by_ms = now_ms + STOP_WAIT_MS
@@ -299,6 +250,7 @@ class Core:
         ReceiptRefused: _receipt_refused,
         Asked: _asked,
         ClockRead: _clock,
+        Addressed: _addressed,
         StopRequested: _stop,
         Woken: _woken,
     }
@@ -306,23 +258,30 @@ class Core:
     # -- start and day
 
     def _boot(self, now_ms: int, restored: Restored) -> None:
-        window = restored.state.get("window")
-        prompt = "none"
-        if window is not None:
-            prompt = self._cases.restore(now_ms, window, restored.state.get("recent", []))
+        # A window that the configuration knows no more still owes the record of its open prompt.
+        former = [
+            self._window(now_ms, number, restored)
+            for number in stored_windows(restored.state)
+            if number not in self._windows
+        ]
+        windows = [*self._windows.values(), *former]
+        prompts = {window.number: window.restore(now_ms) for window in windows}
+        for window in former:
+            prompts[window.number] = window.retire()
         previous = {"epoch": restored.epoch, "seq": restored.last_seq, "hash": restored.last_hash}
         data = {
             "reason": "new_epoch" if restored.fresh else "start",
-            "versions": dict(self._identity.versions),
-            "configHash": self._identity.config_hash,
-            "prompt": prompt,
+            "versions": dict(self._setup.identity.versions),
+            "configHash": self._setup.identity.config_hash,
+            "prompts": prompts,
             "previous": None if restored.fresh else previous,
         }
         self._ledger.write("boot", "unit", data, self._time.stamp(now_ms))
-        self._cases.resume(now_ms)
+        for window in windows:
+            window.cases.resume(now_ms)
 
     def _turn_day(self, now_ms: int) -> None:
-        daily = self._cases.tally.turn(self._time.utc_ms(now_ms))
+        daily = self._tally.turn(self._time.utc_ms(now_ms))
         if daily is not None:
             self._ledger.write("daily", daily["date"], daily, self._time.stamp(now_ms))
 
@@ -335,54 +294,21 @@ class Core:
             return []
         self._health_at_ms = now_ms + EVERY_MS
         said = health(
-            self.snapshot(now_ms), self._time.stamp(now_ms), self._head, self._identity.versions
+            self.snapshot(now_ms),
+            self._time.stamp(now_ms),
+            self._head,
+            self._setup.identity.versions,
         )
         return [Report(canonical(said))]
-
-    def _face(self, now_ms: int) -> Face:
-        prompt = self._cases.prompt
-        look = self._looks.at(self._time.utc_ms(now_ms))
-        if prompt is not None and self._cases.asking:
-            return Face(messages.PLEASE_RATE, prompt.number, prompt.deadline_ms, look)
-        if now_ms < self._thanks_until_ms:
-            return Face(messages.THANKS, look=look)
-        if self._cases.suspended or self._ledger.failure is not None:
-            return Face(messages.PAUSED, look=look)
-        return Face(messages.IDLE, look=look)
-
-    def _screen(self, now_ms: int) -> view.Screen:
-        cases, prompt, window = self._cases, self._cases.prompt, self._rules.window
-        ticket = None if cases.ticket is None else cases.ticket.name
-        pressed = prompt.number if prompt and cases.state == PRESSED else cases.unthanked
-        if pressed is not None and self._heard == pressed:
-            return view.Screen(name=view.HEARD, window=window, ticket=ticket)
-        if now_ms < self._thanks_until_ms:
-            return view.Screen(name=view.THANKS, window=window)
-        trouble = view.DISK if self._ledger.failure is not None else view.PAD.get(self._pad.state)
-        if trouble is not None:
-            # Also while a rating is asked for: nobody may be asked what cannot be heard or kept.
-            return view.Screen(name=view.OUT_OF_SERVICE, window=window, trouble=trouble)
-        if prompt is not None and cases.asking:
-            return view.Screen(
-                name=view.PLEASE_RATE,
-                window=window,
-                ticket=prompt.service.ticket,
-                task_name=prompt.service.task_name,
-                remaining_s=-(-max(0, prompt.deadline_ms - now_ms) // 1000),
-            )
-        if cases.suspended:
-            return view.Screen(name=view.PAUSED, window=window)
-        name = view.IDLE if ticket is None else view.CALLED
-        return view.Screen(name=name, window=window, ticket=ticket)
 
     def snapshot(self, now_ms: int) -> view.Snapshot:
         """Everything that may be shown; changes nothing."""
         return view.Snapshot(
-            source=self._identity.source,
-            screen=self._screen(now_ms),
-            state=self._cases.state,
-            pad=self._pad.view(),
-            signal=self._signal.view(),
+            source=self._setup.identity.source,
+            windows=tuple(
+                window.view(self._screen(now_ms, window)) for window in self._windows.values()
+            ),
+            signals=tuple(line.view() for line in self._lines),
             journal=view.JournalView(
                 epoch=self._epoch,
                 last_seq=self._outbox.last_seq,
@@ -390,6 +316,24 @@ class Core:
                 trouble=self._ledger.failure,
             ),
             uplink=self._outbox.view(),
-            day=self._cases.tally.view(),
-            clock_synced=self._time.synced,
+            day=self._tally.view(),
+            clock=self._time.view(),
+        )
+
+    def _screen(self, now_ms: int, window: Window) -> view.Screen:
+        screen = window.screen(now_ms)
+        is_plain = screen.name == view.IDLE or screen.trouble == view.PAD[LOST]
+        if not self._commissioning or not is_plain:
+            return screen
+        queue = [line for line in self._lines if window.number in line.windows]
+        return view.Screen(
+            name=view.COMMISSIONING,
+            window=window.number,
+            unit=self._setup.identity.source,
+            address=self._address,
+            links=(
+                ("pad", window.pad.up),
+                ("queue", all(line.state == OPEN for line in queue)),
+                ("broker", self._outbox.up),
+            ),
         )

@@ -26,6 +26,17 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class SendToPad:
+    """Bytes for the pad of a window."""
+
+    window: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendToTerminal:
+    """Bytes for the terminals on a queue line."""
+
+    line: int
     data: bytes
 
 
@@ -54,4 +65,4 @@ class Stop:
     """All that had to be written is on disk; the process may end."""
 
 
-Effect = Commit | Fetch | SendToPad | SeekPad | Publish | Report | Stop
+Effect = Commit | Fetch | SendToPad | SendToTerminal | SeekPad | Publish | Report | Stop

@@ -28,18 +28,22 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class PadOpened:
-    """The pad's serial port is open."""
+    """The serial port of a window's pad is open."""
+
+    window: str
 
 
 @dataclass(frozen=True, slots=True)
 class PadReceived:
+    window: str
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class PadLost:
-    """The pad's serial port went away or cannot be opened."""
+    """The serial port of a window's pad went away or cannot be opened."""
 
+    window: str
     reason: str
 
 
@@ -52,16 +56,20 @@ class PadFound:
 
 @dataclass(frozen=True, slots=True)
 class SignalOpened:
-    """The queue line's serial port is open."""
+    """The serial port of a queue line is open; lines are numbered from 0."""
+
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
 class SignalReceived:
+    line: int
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class SignalLost:
+    line: int
     reason: str
 
 
@@ -143,6 +151,13 @@ class ClockRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Addressed:
+    """The unit's own address in the hall's network; None without one."""
+
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     reason: str
 
@@ -170,6 +185,7 @@ Event = (
     | ReceiptRefused
     | Asked
     | ClockRead
+    | Addressed
     | StopRequested
     | Woken
 )

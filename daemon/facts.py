@@ -1,6 +1,10 @@
 """What becomes known of a line (pure): each is worth an entry, and says why in words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from daemon.timekeeper import Timekeeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +14,15 @@ class Fact:
     state: str
     reason: str
     since_ms: int | None = None
+
+    def data(self, timekeeper: Timekeeper, counters: Mapping[str, int]) -> dict[str, Any]:
+        """What an entry says of it, but for whose line it is."""
+        return {
+            "state": self.state,
+            "reason": self.reason,
+            "since": timekeeper.moment(self.since_ms),
+            "counters": dict(counters),
+        }
 
 
 @dataclass(frozen=True, slots=True)

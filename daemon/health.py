@@ -4,7 +4,7 @@ It is no evidence. The head lets the platform see a journal whose end was cut of
 the same that the technician's page shows. No level and no key is among them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +13,6 @@ from protocol.central.chain import Head
 from protocol.central.entry import Stamp
 
 EVERY_MS = 60_000
-PARTS = ("pad", "signal", "uplink", "journal", "day")
 
 
 def health(
@@ -25,13 +24,24 @@ def health(
         "stamp": stamp.to_json(),
         "head": asdict(head),
         "delivered": shown.uplink.delivered,
-        "counters": {part: _counters(getattr(shown, part)) for part in PARTS},
+        "counters": {
+            "pad": _counters(window.pad for window in shown.windows),
+            "signal": _counters(shown.signals),
+            "uplink": _counters([shown.uplink]),
+            "journal": _counters([shown.journal]),
+            "day": _counters([shown.day]),
+        },
         "versions": dict(versions),
     }
 
 
-def _counters(part: Any) -> dict[str, int]:
-    """Every whole number of one part of the picture, by its name."""
-    values = asdict(part)
-    values |= values.pop("counters", {})
-    return {name: value for name, value in values.items() if type(value) is int}
+def _counters(parts: Iterable[Any]) -> dict[str, int]:
+    """Every whole number of some part of the picture, by its name; of several, their sum."""
+    sums: dict[str, int] = {}
+    for part in parts:
+        values = asdict(part)
+        values |= values.pop("counters", {})
+        for name, value in values.items():
+            if type(value) is int:
+                sums[name] = sums.get(name, 0) + value
+    return sums

@@ -7,15 +7,25 @@ may block is done by workers; their answers come back through the inbox.
 import logging
 import os
 import selectors
-import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import FrameType
+from functools import partial
 
 from daemon.core import Core
-from daemon.effects import Commit, Effect, Fetch, Publish, Report, SeekPad, SendToPad, Stop
+from daemon.effects import (
+    Commit,
+    Effect,
+    Fetch,
+    Publish,
+    Report,
+    SeekPad,
+    SendToPad,
+    SendToTerminal,
+    Stop,
+)
 from daemon.errors import PortLost
 from daemon.events import (
+    Addressed,
     Event,
     PadFound,
     PadLost,
@@ -28,10 +38,11 @@ from daemon.events import (
     Woken,
 )
 from daemon.inbox import Inbox
+from daemon.network import address
 from daemon.page import Page
 from daemon.panel import Panel
 from daemon.ports import REOPEN_MS, Port
-from daemon.snapshot import Snapshot
+from daemon.snapshot import LineView, Snapshot, UplinkView
 from daemon.store import Store
 from daemon.uplink import Uplink
 from daemon.usb import attached
@@ -39,8 +50,9 @@ from daemon.wallclock import WallClock, boottime_ms
 
 log = logging.getLogger(__name__)
 
-# A step of the wall clock is anchored within this; the kernel's own poll is minutes.
-CLOCK_MS = 10_000
+# A step of the wall clock is anchored within this, and a new address shown; the kernel's own poll
+# of the time is minutes.
+LOOK_MS = 10_000
 # A turn longer than this is said: something that may block got into this thread.
 TURN_MS_MAX = 50
 
@@ -59,33 +71,32 @@ class Loop:
     def __init__(
         self,
         core: Core,
-        pad: Port,
-        signal_port: Port,
+        pads: Mapping[str, Port],
+        terminals: Sequence[Port],
         wall_clock: WallClock,
         inbox: Inbox,
         store: Store,
         uplink: Uplink,
-        panel: Panel,
+        panels: Mapping[str, Panel],
         page: Page,
     ) -> None:
+        """`pads` and `panels` by the number of their window, `terminals` in the lines' order."""
         self._core, self._wall_clock, self._inbox = core, wall_clock, inbox
-        self._store, self._uplink, self._panel, self._page = store, uplink, panel, page
-        self._pad = pad
-        # The pad first: a press before the call that would end its prompt, when one turn has both.
-        self._lines = (
-            Line(pad, PadOpened, PadReceived, PadLost),
-            Line(signal_port, SignalOpened, SignalReceived, SignalLost),
-        )
+        self._store, self._uplink, self._panels, self._page = store, uplink, panels, page
+        # The pads first: a press before the call that would end its prompt, when one turn has both.
+        self._pads = {window: _pad_line(window, port) for window, port in pads.items()}
+        self._terminals = [_signal_line(index, port) for index, port in enumerate(terminals)]
+        self._lines = (*self._pads.values(), *self._terminals)
         self._selector = selectors.DefaultSelector()
         self._selector.register(inbox.waker, selectors.EVENT_READ)
-        self._reopen_at_ms = self._clock_at_ms = 0
+        self._reopen_at_ms = self._look_at_ms = 0
         self._shown: Snapshot | None = None
         self._running = True
         self._committing = False
 
-    def stop(self, number: int, _frame: FrameType | None = None) -> None:
-        """Signal handler: write the stopped entry, then leave."""
-        self._inbox.post(StopRequested(signal.Signals(number).name))
+    def stop(self, reason: str) -> None:
+        """Write the stopped entry, then leave; may be called by a signal handler."""
+        self._inbox.post(StopRequested(reason))
 
     def run(self) -> int:
         """Serve until stopped; the exit code."""
@@ -100,7 +111,7 @@ class Loop:
         return os.EX_OK
 
     def _turn(self) -> None:
-        due = [self._core.wake_at_ms(), self._reopen_at_ms, self._clock_at_ms]
+        due = [self._core.wake_at_ms(), self._reopen_at_ms, self._look_at_ms]
         wait_ms = min(at for at in due if at is not None) - boottime_ms()
         ready = {key.fileobj for key, _ in self._selector.select(max(0, wait_ms) / 1000)}
         started_ms = boottime_ms()
@@ -126,9 +137,10 @@ class Loop:
             for line in self._lines:
                 if not line.port.is_open:
                     self._open(line)
-        if now_ms >= self._clock_at_ms:
-            self._clock_at_ms = now_ms + CLOCK_MS
+        if now_ms >= self._look_at_ms:
+            self._look_at_ms = now_ms + LOOK_MS
             self._step(now_ms, self._wall_clock.read())
+            self._step(now_ms, Addressed(address()))
         wake_at_ms = self._core.wake_at_ms()
         if wake_at_ms is not None and now_ms >= wake_at_ms:
             self._step(now_ms, Woken())
@@ -162,7 +174,9 @@ class Loop:
 
     def _do(self, effect: Effect) -> None:
         if isinstance(effect, SendToPad):
-            self._send_to_pad(effect.data)
+            self._send(self._pads[effect.window], effect.data)
+        elif isinstance(effect, SendToTerminal):
+            self._send(self._terminals[effect.line], effect.data)
         elif isinstance(effect, SeekPad):
             self._inbox.post(PadFound(attached()))
         elif isinstance(effect, Commit | Fetch):
@@ -175,15 +189,15 @@ class Loop:
         elif isinstance(effect, Stop):
             self._running = False
 
-    def _send_to_pad(self, data: bytes) -> None:
-        if not self._pad.is_open:
+    def _send(self, line: Line, data: bytes) -> None:
+        if not line.port.is_open:
             return
-        descriptor = self._pad.fileno()
+        descriptor = line.port.fileno()
         try:
-            self._pad.write(data)
+            line.port.write(data)
         except PortLost as error:
             self._selector.unregister(descriptor)
-            self._inbox.post(PadLost(str(error)))
+            self._inbox.post(line.lost(str(error)))
 
     # -- what is shown
 
@@ -193,26 +207,52 @@ class Loop:
             return
         before, self._shown = self._shown, shown
         self._page.show(shown)
-        if before is None or shown.screen != before.screen:
-            self._panel.show(shown.screen)
+        for index, window in enumerate(shown.windows):
+            if before is None or window.screen != before.windows[index].screen:
+                self._panels[window.number].show(window.screen)
         log_changes(before, shown)
+
+
+def _pad_line(window: str, port: Port) -> Line:
+    return Line(
+        port, partial(PadOpened, window), partial(PadReceived, window), partial(PadLost, window)
+    )
+
+
+def _signal_line(index: int, port: Port) -> Line:
+    return Line(
+        port, partial(SignalOpened, index), partial(SignalReceived, index),
+        partial(SignalLost, index),
+    )  # fmt: skip
 
 
 def log_changes(before: Snapshot | None, now: Snapshot) -> None:
     """One line per change of state; which key or level was pressed is in none of them."""
-    for name in ("pad", "signal", "uplink"):
-        view, old = getattr(now, name), None if before is None else getattr(before, name)
-        if old is None or (view.state, view.trouble) != (old.state, old.trouble):
+    old = {} if before is None else dict(_links(before))
+    for name, view in _links(now):
+        last = old.get(name)
+        if last is None or (view.state, view.trouble) != (last.state, last.trouble):
             level = logging.WARNING if view.trouble else logging.INFO
             log.log(level, "%s state=%s%s", name, view.state, _because(view.trouble))
-    if now.pad.update is not None and (before is None or now.pad.update != before.pad.update):
-        log.info("pad update=%r", now.pad.update)
+    for index, window in enumerate(now.windows):
+        update = window.pad.update
+        if update is not None and (before is None or update != before.windows[index].pad.update):
+            log.info("pad window=%s update=%r", window.number, update)
     if before is None or now.journal.trouble != before.journal.trouble:
         level = logging.WARNING if now.journal.trouble else logging.INFO
         state = "failing" if now.journal.trouble else "sound"
         log.log(level, "journal state=%s%s", state, _because(now.journal.trouble))
     if before is not None and now.closed_count > before.closed_count:
         log.info("case closed seq=%d", now.journal.last_seq)
+
+
+def _links(shown: Snapshot) -> Iterator[tuple[str, LineView | UplinkView]]:
+    """Every link by the name under which the log speaks of it."""
+    for window in shown.windows:
+        yield f"pad window={window.number}", window.pad
+    for line in shown.signals:
+        yield f"signal port={line.port}", line
+    yield "uplink", shown.uplink
 
 
 def _because(trouble: str | None) -> str:

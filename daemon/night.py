@@ -33,3 +33,6 @@ class Looks:
         minute = local_minute(utc_ms)
         is_night = start <= minute < end if start < end else not end <= minute < start
         return Look(min(NIGHT_BRIGHTNESS, self.day.brightness), 0) if is_night else self.day
+
+
+FULL_DAY = Looks()

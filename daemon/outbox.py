@@ -69,7 +69,7 @@ class Outbox:
         self._untaken: set[int] = set()
         self._resend_at_ms: int | None = None
         self._silences = 0
-        self._up = False
+        self.up = False
         self._trouble: str | None = None
         self._receipts_refused_count = 0
         self._resend_count = 0
@@ -77,7 +77,7 @@ class Outbox:
 
     def view(self) -> UplinkView:
         return UplinkView(
-            state="up" if self._up else "down",
+            state="up" if self.up else "down",
             trouble=self._trouble,
             delivered=self.delivered,
             backlog=self.last_seq - self.delivered,
@@ -91,7 +91,7 @@ class Outbox:
     def committed(self, sealed: tuple[Sealed, ...]) -> None:
         for entry in sealed:
             self.last_seq = entry.seq
-            if not self._hold(entry) and self._up and len(self._ahead) < AHEAD_LEN_MAX:
+            if not self._hold(entry) and self.up and len(self._ahead) < AHEAD_LEN_MAX:
                 self._ahead[entry.seq] = entry.hash
                 self._live.append(entry)
                 self._overtaken_count += 1
@@ -120,14 +120,14 @@ class Outbox:
 
     def broker_up(self) -> None:
         """A new connection: whatever the old one carried may be lost."""
-        self._up, self._trouble, self._silences = True, None, 0
+        self.up, self._trouble, self._silences = True, None, 0
         self._untaken.clear()
         self._ahead.clear()
         self._live.clear()
         self._rewind()
 
     def broker_down(self, reason: str) -> None:
-        self._up, self._trouble, self._resend_at_ms = False, reason, None
+        self.up, self._trouble, self._resend_at_ms = False, reason, None
 
     def taken(self, seqs: tuple[int, ...], refused: str) -> None:
         """The broker took entries, or said why not; either way unreceipted ones are sent again."""
@@ -180,7 +180,7 @@ class Outbox:
     # -- what to do
 
     def poll(self, now_ms: int) -> list[Publish | Fetch]:
-        if not self._up:
+        if not self.up:
             return []
         if self._resend_at_ms is not None and now_ms >= self._resend_at_ms:
             self._resend_count += 1
@@ -202,7 +202,7 @@ class Outbox:
         return wanted
 
     def wake_at_ms(self) -> int | None:
-        if not self._up:
+        if not self.up:
             return None
         fetch_at_ms = self._fetch_at_ms if self._fetch() is not None else None
         times = (self._resend_at_ms, fetch_at_ms)

@@ -23,6 +23,7 @@ from protocol.pad.link import UnitEnd
 from protocol.pad.messages import (
     FIRMWARE_ERROR,
     KEY_COUNT,
+    SELF_TEST,
     WATCHDOG,
     Edge,
     Hello,
@@ -72,6 +73,11 @@ class PadLink:
     @property
     def up(self) -> bool:
         return self.state == UP
+
+    @property
+    def is_testing(self) -> bool:
+        """The pad tries itself at this moment."""
+        return self.up and self._status is not None and self._status.face == SELF_TEST
 
     def received(self, now_ms: int, data: bytes) -> tuple[list[KeyEdge], list[Fact | Tested]]:
         """New edges in order, and what became known of the pad."""

@@ -5,13 +5,14 @@ import json
 import logging
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
 
 from daemon.config.page import Page as PageConfig
 from daemon.errors import DaemonError
+from daemon.panel import Panel
 from daemon.snapshot import Snapshot
 from daemon.worker import Worker
 
@@ -53,9 +54,10 @@ class _Server(ThreadingHTTPServer):
 
 class Page(Worker):
     def __init__(
-        self, config: PageConfig, png: Callable[[], bytes], died: Callable[[str], None]
+        self, config: PageConfig, panels: Mapping[str, Panel], died: Callable[[str], None]
     ) -> None:
         super().__init__("page", died)
+        self._panels = panels
         self._snapshot: Snapshot | None = None
         page = self
 
@@ -63,7 +65,7 @@ class Page(Worker):
             timeout = REQUEST_S
 
             def do_GET(self) -> None:
-                page.answer(self, png)
+                page.answer(self)
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 log.debug(format, *args)
@@ -75,6 +77,10 @@ class Page(Worker):
                 f"page.port: {config.host}:{config.port} cannot be used ({error.strerror}): "
                 "choose another port, or 0 for a free one"
             ) from error
+
+    @property
+    def url(self) -> str:
+        return f"http://{self._server.server_address[0]!s}:{self.port}"
 
     @property
     def port(self) -> int:
@@ -90,7 +96,7 @@ class Page(Worker):
     def work(self) -> None:
         self._server.serve_forever()
 
-    def answer(self, request: BaseHTTPRequestHandler, png: Callable[[], bytes]) -> None:
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Answer one GET; a name other than loopback is a foreign page's rebinding."""
         path = request.path.partition("?")[0]
         if _name(request.headers.get("Host") or "") not in HOSTS:
@@ -103,7 +109,7 @@ class Page(Worker):
             body = json.dumps(self._snapshot.as_json(), ensure_ascii=False, indent=1)
             _send(request, 200, "application/json", body.encode())
         elif path == "/oled.png":
-            _send(request, 200, "image/png", png())
+            _send(request, 200, "image/png", next(iter(self._panels.values())).png())
         else:
             _send(request, 404, "text/plain", b"not here\n")
 
@@ -126,6 +132,10 @@ def _send(request: BaseHTTPRequestHandler, code: int, kind: str, body: bytes) ->
 def _html(snapshot: Snapshot) -> str:
     value = snapshot.as_json()
     parts = {name: part for name, part in value.items() if isinstance(part, dict)}
+    for window in value.pop("windows"):
+        parts |= {f"{window['number']} {name}": window[name] for name in ("screen", "pad")}
+    for line in value.pop("signals"):
+        parts[line["port"]] = line
     unit = {name: part for name, part in value.items() if name not in parts}
     tables = "".join(
         f"<h2>{html.escape(name)}</h2>{_table(part)}"

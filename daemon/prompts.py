@@ -59,6 +59,9 @@ class Prompt:
     pressed_ms: int | None = None
     held: bool = False
     public: bool = True
+    inquired_ms: int | None = None
+    reason_until_ms: int | None = None
+    reason_key: int | None = None
     presses: int = 0
     corrections: int = 0
     edges: list[tuple[int, bool, int]] = field(default_factory=list)
@@ -70,6 +73,13 @@ class Prompt:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def until_ms(self) -> int:
+        """Until when a press counts: for a level, for another one instead, for a reason."""
+        if self.reason_until_ms is not None:
+            return self.reason_until_ms
+        return max(self.deadline_ms, self.settle_ms or 0)
 
     def light(self, now_ms: int) -> None:
         """The citizen sees the question; the first time counts."""
@@ -89,6 +99,15 @@ class Prompt:
         self._list(key, False, at_ms)
         if key == self.key and self.held:
             self.held, self.public = False, not was_long
+
+    def inquire(self, now_ms: int, for_ms: int) -> None:
+        """The level stands; a key pressed from now on says why."""
+        self.inquired_ms, self.reason_until_ms = now_ms, now_ms + for_ms
+
+    def reason(self, key: int, at_ms: int) -> None:
+        """The key that said why."""
+        self._list(key, True, at_ms)
+        self.reason_key = key
 
     def _list(self, key: int, down: bool, at_ms: int) -> None:
         if len(self.edges) < EDGES_MAX:
@@ -119,7 +138,6 @@ class Prompt:
             "satisfaction": None if self.key is None else keys[self.key - 1],
             "key": self.key,
             "keyTable": key_table,
-            "reasons": [],
             "public": self.public,
             "promptAt": self._moment(self.opened_ms),
             "pressedAt": self._moment(self.pressed_ms),

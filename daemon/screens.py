@@ -81,6 +81,8 @@ def lines(screen: Screen, words: Words) -> tuple[TextLine, ...]:
         "ticket": screen.ticket,
         "task": screen.task_name or words[THIS_SERVICE][0],
         "remaining": screen.remaining_s,
+        "unit": screen.unit,
+        "address": screen.address,
         "trouble": None if screen.trouble is None else words[screen.trouble][0],
     }
     bars: list[TextLine] = []

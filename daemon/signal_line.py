@@ -6,16 +6,19 @@ the port itself can be missed.
 
 from daemon.dialects import Dialect
 from daemon.facts import Fact
+from daemon.setup import QueueLine
 from daemon.signals import Signal
-from daemon.snapshot import LineView
+from daemon.snapshot import SignalView
 
 WAITING, OPEN, LOST = "waiting", "open", "lost"
 
 
 class SignalLine:
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
-        self._state = WAITING
+    """`state` is waiting, open or lost."""
+
+    def __init__(self, line: QueueLine, dialect: Dialect) -> None:
+        self._port, self.windows, self._dialect = line.port, line.windows, dialect
+        self.state = WAITING
         self._trouble: str | None = None
         self._lost_ms: int | None = None
 
@@ -24,19 +27,29 @@ class SignalLine:
 
     def opened(self) -> list[Fact]:
         """The port is open."""
-        before, self._state, self._trouble = self._state, OPEN, None
+        before, self.state, self._trouble = self.state, OPEN, None
         return [Fact("back", "the port is open again", self._lost_ms)] if before == LOST else []
 
     def lost(self, now_ms: int, reason: str) -> list[Fact]:
         """The port went away or cannot be opened."""
-        before, self._state, self._trouble = self._state, LOST, reason
+        before, self.state, self._trouble = self.state, LOST, reason
         if before == LOST:
             return []
         self._lost_ms = now_ms
         return [Fact("lost", reason, now_ms)]
 
+    def closed(self, window: str) -> bytes:
+        """What tells the terminal that the prompt at a window is closed; nothing on most lines."""
+        return self._dialect.closed(window)
+
     def counters(self) -> dict[str, int]:
         return self._dialect.counts.as_dict()
 
-    def view(self) -> LineView:
-        return LineView(state=self._state, trouble=self._trouble, counters=self.counters())
+    def view(self) -> SignalView:
+        return SignalView(
+            state=self.state,
+            trouble=self._trouble,
+            counters=self.counters(),
+            port=self._port,
+            windows=self.windows,
+        )

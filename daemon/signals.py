@@ -13,6 +13,7 @@ class Signal:
     """One thing the terminal said of this window; texts are bounded and printable."""
 
     say: str
+    window: str
     ticket: str | None = None
     ticket_serial: str | None = None
     project_no: str | None = None

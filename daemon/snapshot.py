@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 # What the citizen's screen can say.
-STARTING, IDLE, CALLED, PLEASE_RATE, HEARD, THANKS, PAUSED, OUT_OF_SERVICE = (
-    "starting", "idle", "called", "please_rate", "heard", "thanks", "paused", "out_of_service",
+STARTING, IDLE, CALLED, PLEASE_RATE, HEARD, REASONS, THANKS, PAUSED, OUT_OF_SERVICE = (
+    "starting", "idle", "called", "please_rate", "heard", "reasons", "thanks", "paused",
+    "out_of_service",
 )  # fmt: skip
+# And the technician's, on the same glass.
+SELF_TEST, COMMISSIONING = "self_test", "commissioning"
 
 # Why it is out of service, for the technician: names of a line in the locale files.
 DISK = "disk_trouble"
@@ -19,7 +22,12 @@ PAD = {"lost": "pad_lost", "foreign": "pad_foreign"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
-    """What the citizen sees: one of the names above and the little it needs."""
+    """What the citizen sees: one of the names above and the little it needs.
+
+    reasons: what each key says, from the left; the same five whatever was pressed before.
+    qr: the text of the code by which a phone may rate instead.
+    unit, address, links: for who sets the unit up; a link is its name and whether it is good.
+    """
 
     name: str
     window: str
@@ -27,6 +35,11 @@ class Screen:
     task_name: str | None = None
     remaining_s: int | None = None
     trouble: str | None = None
+    reasons: tuple[str, ...] = ()
+    qr: str | None = None
+    unit: str | None = None
+    address: str | None = None
+    links: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +49,14 @@ class LineView:
     state: str
     trouble: str | None
     counters: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalView(LineView):
+    """A queue line, and the windows of this unit it speaks of."""
+
+    port: str
+    windows: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +90,7 @@ class UplinkView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayView:
-    """Today's counts; how the ratings fell is for the platform alone."""
+    """Today's counts of all windows; how the ratings fell is for the platform alone."""
 
     called: int
     completed: int
@@ -84,16 +105,31 @@ class DayView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    source: str
+class ClockView:
+    """utc = boottime + offset, to within `error_ms` while it is synced."""
+
+    synced: bool
+    offset_ms: int | None
+    error_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowView:
+    number: str
     screen: Screen
     state: str
     pad: PadView
-    signal: LineView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    source: str
+    windows: tuple[WindowView, ...]
+    signals: tuple[SignalView, ...]
     journal: JournalView
     uplink: UplinkView
     day: DayView
-    clock_synced: bool
+    clock: ClockView
 
     @property
     def closed_count(self) -> int:

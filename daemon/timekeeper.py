@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from daemon.snapshot import ClockView
 from protocol.central.entry import Stamp
 
 # Below this a change of the wall clock is slewing and rounding; a Pi's crystal drifts 1 s in ~3 h
@@ -51,6 +52,14 @@ class Timekeeper:
             return None
         self._anchor = self._synced
         return {"utcMs": max(0, now_ms + offset_ms), "errorMs": error_ms, "stepMs": step_ms}
+
+    def view(self) -> ClockView:
+        synced = self._synced
+        return ClockView(
+            synced=synced is not None,
+            offset_ms=self._offset_ms,
+            error_ms=None if synced is None else synced.error_ms,
+        )
 
     def utc_ms(self, at_ms: int) -> int | None:
         """The wall clock at boottime `at_ms`, when it is vouched for."""

@@ -1,7 +1,8 @@
-"""A window on the desk: the real core, pad link and dialect over memory, in time that is a number.
+"""A unit on the desk: the real core, pad links and dialects over memory, in time that is a number.
 
 The desk is the loop's double: it calls `step`, carries the effects out in order and hands the
-answers back. `crash` forgets everything but the journal and the pad, as a power cut of the Pi does.
+answers back. `crash` forgets all but the journal and the pads, as a power cut of the Pi does.
+What is said of one window without its number is said of the first.
 """
 
 import json
@@ -10,9 +11,19 @@ from collections.abc import Callable
 from typing import Any
 
 from daemon.cases import Rules
-from daemon.core import Core, Identity
+from daemon.core import Core
 from daemon.dialects.native import FRAME_LEN_MAX, Native
-from daemon.effects import Commit, Effect, Fetch, Publish, Report, SeekPad, SendToPad, Stop
+from daemon.effects import (
+    Commit,
+    Effect,
+    Fetch,
+    Publish,
+    Report,
+    SeekPad,
+    SendToPad,
+    SendToTerminal,
+    Stop,
+)
 from daemon.errors import StoreFailed
 from daemon.events import (
     BrokerUp,
@@ -25,38 +36,28 @@ from daemon.events import (
     PadOpened,
     PadReceived,
     ReceiptReceived,
+    SignalOpened,
     SignalReceived,
     Woken,
 )
-from daemon.firmware import Firmware
-from daemon.night import Looks
+from daemon.night import FULL_DAY, Looks
 from daemon.privacy import concealer
+from daemon.setup import Identity, QueueLine, Setup
+from daemon.snapshot import Screen, Snapshot
 from protocol.bundle import Bundle
 from protocol.central.entry import Entry, Source, read
 from protocol.central.signing import SigningKey
-from protocol.pad import VERSION
 from protocol.pad.framing import encode as frame
 from protocol.pad.line import RETRY_MS
-from protocol.pad.link import PadEnd
-from protocol.pad.messages import (
-    HEARD,
-    IDLE,
-    PLEASE_RATE,
-    POWER_ON,
-    Close,
-    Hello,
-    Message,
-    Open,
-    encode,
-)
+from protocol.pad.messages import Message, encode
+from protocol.pad.pad_end import PadEnd
+from sim.desk_pad import DeskPad
 from sim.stores import MemoryJournal
 
 SOURCE = Source("330102", "h01", "w03")
-LOOKS = Looks()
+WINDOW = "3"
 STEP_MS = 10
-SENT_LEN_MAX = 1024
 RULES = Rules(
-    window="3",
     keys=(5, 4, 3, 2, 1),
     key_table="k5-1",
     prompt_ms=10_000,
@@ -69,19 +70,21 @@ class Desk:
     """`crash_before` may stop the unit before any effect is carried out, as a power cut would."""
 
     def __init__(
-        self, rules: Rules = RULES, looks: Looks = LOOKS, bundle: Bundle | None = None
+        self,
+        rules: Rules = RULES,
+        looks: Looks = FULL_DAY,
+        bundle: Bundle | None = None,
+        windows: tuple[str, ...] = (WINDOW,),
     ) -> None:
-        self.rules, self.looks, self.bundle = rules, looks, bundle
+        self.rules, self.looks, self.bundle, self.windows = rules, looks, bundle, windows
         self.key = SigningKey.from_seed(bytes(31) + b"\x03")
         self.journal = MemoryJournal(SOURCE, self.key)
         self.now_ms = 1_000_000
         self.boot_id = "boot-1"
-        self.line_up = True
         self.plugged_in: str | None = None  # at USB, in words
-        self.face, self.prompt = IDLE, 0
         self.published: list[int] = []
         self.reports: list[bytes] = []
-        self.sent_to_pad: deque[bytes] = deque(maxlen=SENT_LEN_MAX)
+        self.told: list[bytes] = []  # to the terminals
         self.platform = False
         self.stopped = False
         self.crash_before: Callable[[Effect], bool] = lambda _effect: False
@@ -89,8 +92,8 @@ class Desk:
         self._arrived: set[int] = set()
         self._upto = 0
         self._said = 0
-        self._pads = 0
-        self.restart_pad()
+        self._pad_boots = 0
+        self.pads = {number: DeskPad(self._next_pad_boot()) for number in windows}
         self.start()
 
     # -- the unit
@@ -100,28 +103,30 @@ class Desk:
         identity = Identity(
             source=str(SOURCE), boot_id=self.boot_id, versions={"daemon": "0"}, config_hash="0" * 64
         )
-        dialect = Native(self.rules.window, concealer(b"desk", 20250101))
-        self.core = Core(
-            self.now_ms,
-            identity,
-            self.rules,
-            dialect,
-            self.journal.restored,
-            self.looks,
-            Firmware(self.bundle),
+        setup = Setup(
+            identity=identity,
+            lines=(QueueLine(port="/dev/queue", windows=self.windows),),
+            rules=self.rules,
+            looks=self.looks,
+            bundle=self.bundle,
         )
-        self.give(PadOpened())
+        dialect = Native(self.windows, concealer(b"desk", 20250101))
+        self.core = Core(self.now_ms, setup, [dialect], self.journal.restored)
+        self.give(SignalOpened(0))
+        for number in self.windows:
+            self.give(PadOpened(number))
         if self.platform:
             self.give(BrokerUp())
         self.run(200)
 
     def crash(self, *, off_ms: int = 0, power: bool = False) -> None:
-        """Kill the daemon; with `power` the machine boots anew and the pad with it."""
+        """Kill the daemon; with `power` the machine boots anew and the pads with it."""
         self.crash_count += 1
         self.now_ms += off_ms
         if power:
             self.boot_id = f"boot-{self.crash_count + 1}"
-            self.restart_pad()
+            for number in self.pads:
+                self.restart_pad(number)
         self.start()
 
     def give(self, event: Event) -> None:
@@ -156,9 +161,9 @@ class Desk:
         if isinstance(effect, SeekPad):
             return PadFound(self.plugged_in)
         if isinstance(effect, SendToPad):
-            self.sent_to_pad.append(effect.data)
-            if self.line_up:
-                self._pad_hears(effect.data)
+            self.pads[effect.window].hear(self.now_ms, effect.data)
+        if isinstance(effect, SendToTerminal):
+            self.told.append(effect.data)
         self.stopped = self.stopped or isinstance(effect, Stop)
         return None
 
@@ -172,21 +177,50 @@ class Desk:
         last = self.journal.entries[self._upto - 1]
         return ReceiptReceived(self.journal.restored.epoch, self._upto, last.hash)
 
-    # -- the pad
+    # -- the pads
 
-    def restart_pad(self) -> None:
-        self._pads += 1
-        self.pad = PadEnd(Hello(self._pads, 1, VERSION, b"desk-pad", reset_cause=POWER_ON))
-        self.face, self.prompt = IDLE, 0
-        self._pressed_ms: dict[int, int] = {}
+    @property
+    def pad(self) -> PadEnd:
+        return self._first.end
+
+    @property
+    def face(self) -> int:
+        return self._first.face
+
+    @property
+    def prompt(self) -> int:
+        return self._first.prompt
+
+    @property
+    def sent_to_pad(self) -> deque[bytes]:
+        return self._first.sent
+
+    @property
+    def line_up(self) -> bool:
+        return self._first.line_up
+
+    @line_up.setter
+    def line_up(self, is_up: bool) -> None:
+        self._first.line_up = is_up
+
+    @property
+    def _first(self) -> DeskPad:
+        return self.pads[self.windows[0]]
+
+    def _next_pad_boot(self) -> int:
+        self._pad_boots += 1
+        return self._pad_boots
+
+    def restart_pad(self, window: str | None = None) -> None:
+        self.pads[window or self.windows[0]].restart(self._next_pad_boot())
 
     def unplug(self) -> None:
         self.line_up = False
-        self.give(PadLost("unplugged"))
+        self.give(PadLost(self.windows[0], "unplugged"))
 
     def replug(self) -> None:
         self.line_up = True
-        self.give(PadOpened())
+        self.give(PadOpened(self.windows[0]))
 
     def hear(self, message: Message) -> None:
         """Let the unit hear one message that this pad did not send."""
@@ -194,49 +228,31 @@ class Desk:
 
     def hear_bytes(self, data: bytes) -> None:
         """Let the unit hear bytes that are no pad's."""
-        self.give(PadReceived(data))
+        self.give(PadReceived(self.windows[0], data))
 
-    def _pad_hears(self, data: bytes) -> None:
-        for command in self.pad.received(self._ticks, data):
-            self._obey(command)
-
-    def _obey(self, command: Message) -> None:
-        if isinstance(command, Open):
-            self.face, self.prompt = PLEASE_RATE, command.prompt_id
-        elif isinstance(command, Close):
-            self.face, self.prompt = command.face, 0
-
-    @property
-    def _ticks(self) -> int:
-        return self.now_ms % (1 << 30)
-
-    def edge(self, key: int, down: bool) -> None:
+    def edge(self, key: int, down: bool, window: str | None = None) -> None:
         """One key edge, as the pad's debounce accepts it."""
-        held_ms = 0 if down else self.now_ms - self._pressed_ms.get(key, self.now_ms)
-        self._pressed_ms[key] = self.now_ms
-        self.pad.edge(self._ticks, self.prompt, key, int(down), held_ms)
-        if self.prompt and down:
-            self.face = HEARD
+        self.pads[window or self.windows[0]].edge(self.now_ms, key, down)
 
-    def press(self, key: int, hold_ms: int = 100) -> None:
-        self.edge(key, True)
+    def press(self, key: int, hold_ms: int = 100, window: str | None = None) -> None:
+        self.edge(key, True, window)
         self.run(hold_ms)
-        self.edge(key, False)
+        self.edge(key, False, window)
         self.run(STEP_MS)
 
     # -- the terminal
 
-    def say(self, say: str, **fields: Any) -> None:
+    def say(self, say: str, window: str | None = None, **fields: Any) -> None:
         """Let the terminal say something, in a frame of the native dialect."""
         self._said += 1
-        body = json.dumps({"say": say, "n": self._said, "window": self.rules.window, **fields})
-        self.give(SignalReceived(frame(body.encode(), FRAME_LEN_MAX)))
+        body = {"say": say, "n": self._said, "window": window or self.windows[0], **fields}
+        self.give(SignalReceived(0, frame(json.dumps(body).encode(), FRAME_LEN_MAX)))
         self.run(STEP_MS)
 
     # -- time
 
     def run(self, for_ms: int) -> None:
-        """Let time pass; pad and unit talk at once, then as often as anything can be due."""
+        """Let time pass; pads and unit talk at once, then as often as anything can be due."""
         until_ms, step_ms = self.now_ms + for_ms, STEP_MS
         while self.now_ms < until_ms:
             wake_at_ms = self.core.wake_at_ms()
@@ -245,13 +261,24 @@ class Desk:
                 next_ms = wake_at_ms
             self.now_ms = min(until_ms, next_ms)
             step_ms = RETRY_MS
-            self.pad.status.prompt_id, self.pad.status.face = self.prompt, self.face
-            data = self.pad.poll(self._ticks)
-            if data and self.line_up:
-                self.give(PadReceived(data))
+            for number, pad in self.pads.items():
+                data = pad.poll(self.now_ms)
+                if data:
+                    self.give(PadReceived(number, data))
             wake_at_ms = self.core.wake_at_ms()
             if wake_at_ms is not None and wake_at_ms <= self.now_ms:
                 self.give(Woken())
+
+    # -- what is shown
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.core.snapshot(self.now_ms)
+
+    @property
+    def screen(self) -> Screen:
+        """Of the first window."""
+        return self.snapshot.windows[0].screen
 
     # -- what is on disk
 

@@ -99,7 +99,7 @@ class Author:
             self._head = Head(epoch, 0, GENESIS)
         self.write(
             "boot", "unit", reason=reason, versions=VERSIONS, configHash=CONFIG_HASH,
-            prompt="none", previous=previous,
+            prompts={"3": "none"}, previous=previous,
         )  # fmt: skip
 
     def set_clock(self) -> None:
@@ -111,8 +111,15 @@ class Author:
     def line(self, kind: str, state: str, reason: str, since_ms: int, **counters: int) -> None:
         """The pad's or the queue signal's line changes its state, as of a while ago."""
         since = self.moment(since_ms)
+        whose: dict[str, Any] = {"window": "3"} if kind == "pad" else {"windows": ["3"]}
         self.write(
-            kind, f"{kind}-{state}", state=state, reason=reason, since=since, counters=counters
+            kind,
+            f"{kind}-{state}",
+            **whose,
+            state=state,
+            reason=reason,
+            since=since,
+            counters=counters,
         )
 
     def serve(self, ticket: str, case: str | None, item: str | None, served_ms: int) -> str:
@@ -138,7 +145,7 @@ class Author:
         self.later(LIT_MS)
         return written
 
-    def rate(self, *presses: tuple[int, int, int], reasons: tuple[str, ...] = ()) -> str:
+    def rate(self, *presses: tuple[int, int, int], reason: tuple[int, str] | None = None) -> str:
         """The citizen presses: keys, each with when and for how long; the rating entry's id."""
         pressed, after_ms, held_ms = presses[-1]
         edges = [
@@ -147,9 +154,11 @@ class Author:
             for down, ms in ((True, down_ms), (False, down_ms + length_ms))
         ]
         lit, press = self.moment(), self.moment(-after_ms)
+        reason_key, code = reason or (None, None)
         self.later(presses[0][1] + CORRECTION_MS)
         return self._close(
-            "rated", satisfaction=6 - pressed, key=pressed, reasons=list(reasons),
+            "rated", satisfaction=6 - pressed, key=pressed, reasons=[code] if code else [],
+            reasonKey=reason_key, reasonTable="r1" if code else None,
             public=held_ms < 1_200, promptAt=lit, pressedAt=press, msFromPrompt=after_ms,
             presses=len(presses), corrections=len(presses) - 1, edges=edges,
         )  # fmt: skip
@@ -159,8 +168,9 @@ class Author:
         lit = self.moment()
         self.later(after_ms)
         return self._close(
-            outcome, satisfaction=None, key=None, reasons=[], public=True, promptAt=lit,
-            pressedAt=None, msFromPrompt=None, presses=0, corrections=0, edges=[],
+            outcome, satisfaction=None, key=None, reasons=[], reasonKey=None, reasonTable=None,
+            public=True, promptAt=lit, pressedAt=None, msFromPrompt=None, presses=0, corrections=0,
+            edges=[],
         )  # fmt: skip
 
     def _close(self, outcome: str, **what: Any) -> str:
@@ -180,7 +190,7 @@ def journal() -> Author:
     author.set_clock()
     author.at(local(21, "09:02:10"))
     author.serve("A001", "330102260921000117", "licence", 412_000)
-    author.rate((4, 6_180, 140), reasons=("207",))
+    author.rate((4, 6_180, 140), reason=(4, "207"))
     author.at(local(21, "09:11:45"))
     consulted = author.serve("A002", None, None, 505_000)
     author.not_rated("timeout", 30_000)
@@ -211,7 +221,7 @@ def journal() -> Author:
     author.serve("A005", None, None, 95_000)
     author.not_rated("superseded", 8_200)
     author.at(local(21, "17:31:00"))
-    author.write("test", "self_test", what="self_test", ok=True, detail="5 of 5 keys")
+    author.write("test", "self_test", window="3", what="self_test", ok=True, detail="5 of 5 keys")
     author.at(local(22, "00:00:00") + 40)
     author.write("daily", "2026-09-21", **totals(author.texts, "2026-09-21", strays=2))
     author.at(local(22, "02:00:00"))
@@ -324,8 +334,8 @@ def write(folder: Path) -> None:
     for name, lines in (("journal", texts), ("tampered", tampered)):
         (folder / f"{name}.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
     units = {
-        SOURCE: Unit({UNIT.kid: UNIT.public}, window="3"),
-        NEIGHBOUR: Unit({NEIGHBOURS.kid: NEIGHBOURS.public}, window="4"),
+        SOURCE: Unit({UNIT.kid: UNIT.public}, windows=("3",)),
+        NEIGHBOUR: Unit({NEIGHBOURS.kid: NEIGHBOURS.public}, windows=("4",)),
     }
     (folder / "registry.json").write_text(dump(units), "utf-8")
     UNIT.public.save(folder / "unit.pem")

@@ -147,7 +147,7 @@ class Siege:
             status = hall.status()
             if status is None or self._is_asked():
                 continue
-            screen = status["screen"]
+            screen = status["windows"][0]["screen"]
             if screen["name"] in (IDLE, CALLED):
                 if screen["ticket"] != hall.clerk.ticket:
                     hall.queue_wire.write(called)

@@ -140,14 +140,14 @@ def test_registry_when_dumped_and_parsed_then_knows_the_same_keys() -> None:
 
 def test_registry_when_a_key_was_revoked_then_it_is_known_and_not_current() -> None:
     old, new = key(1).public, key(2).public
-    unit = Unit({old.kid: old, new.kid: new}, {old.kid: "2026-11-22T10:00:00.000Z"}, "3")
+    unit = Unit({old.kid: old, new.kid: new}, {old.kid: "2026-11-22T10:00:00.000Z"}, ("3",))
     registry = Registry.parse(dump({SOURCE: unit}))
     found = registry.get(SOURCE)
     assert found is not None
-    assert (found.keys.keys(), dict(found.revoked), found.window) == (
+    assert (found.keys.keys(), dict(found.revoked), found.windows) == (
         {old.kid, new.kid},
         dict(unit.revoked),
-        "3",
+        ("3",),
     )
     assert registry.current_keys(SOURCE).keys() == {new.kid}
 
@@ -167,7 +167,7 @@ def test_registry_when_a_key_was_revoked_then_it_is_known_and_not_current() -> N
         ),
         ("not json", "not JSON"),
         (dump(UNITS).replace('"kid"', '"revoked":"yesterday","kid"'), "no time in UTC"),
-        (dump(UNITS).replace('"keys"', '"window":3,"keys"'), "window is not a text"),
+        (dump(UNITS).replace('"keys"', '"windows":"3","keys"'), "windows are not a list of texts"),
     ],
 )
 def test_registry_when_it_is_wrong_then_says_how(text: str, reason: str) -> None:

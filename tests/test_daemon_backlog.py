@@ -120,9 +120,9 @@ class Window:
 
     def is_serving(self):
         status = self.status()
-        return status is not None and (status["pad"]["state"], status["signal"]["state"]) == (
-            "up", "open",
-        )  # fmt: skip
+        return status is not None and (
+            status["windows"][0]["pad"]["state"] == "up" and status["signals"][0]["state"] == "open"
+        )
 
     def uplink(self):
         return self.status()["uplink"]

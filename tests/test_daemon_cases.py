@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 
 from daemon.cases import TABLE, UNRATED, Cases
-from daemon.snapshot import CALLED, HEARD, IDLE, OUT_OF_SERVICE, PAUSED, PLEASE_RATE, THANKS
+from daemon.reasons import Reason, Reasons
+from daemon.snapshot import (
+    CALLED,
+    HEARD,
+    IDLE,
+    OUT_OF_SERVICE,
+    PAUSED,
+    PLEASE_RATE,
+    REASONS,
+    THANKS,
+)
 from protocol.central.entry import read
 from protocol.pad import messages
 from sim.desk import RULES, Desk
@@ -25,12 +35,12 @@ def outcomes(desk: Desk) -> list[tuple[str | None, str, int | None]]:
 
 
 def screen(desk: Desk) -> str:
-    return desk.core.snapshot(desk.now_ms).screen.name
+    return desk.screen.name
 
 
 def queued(desk: Desk) -> int:
     """Edges the pad has no ack for, as its last status said."""
-    return desk.core.snapshot(desk.now_ms).pad.queued
+    return desk.snapshot.windows[0].pad.queued
 
 
 def test_table_names_only_actions_and_states_that_exist() -> None:
@@ -40,11 +50,12 @@ def test_table_names_only_actions_and_states_that_exist() -> None:
         for action in actions:
             assert action == "close" or hasattr(Cases, f"_do_{action}")
     closing = {said for (_, said), (actions, _) in TABLE.items() if "close" in actions}
-    assert closing - {"settle"} == set(UNRATED)
+    # Where a key was pressed before, the record is a rating; expiry without one is a timeout.
+    assert closing - {"settle", "press"} == set(UNRATED)
 
 
 def test_table_leaves_an_open_prompt_only_by_closing_it() -> None:
-    open_states = {"opening", "prompted", "pressed"}
+    open_states = {"opening", "prompted", "pressed", "reasoned"}
     for (state, said), (actions, following) in TABLE.items():
         leaves = state in open_states and following not in open_states
         renews = state in open_states and "ask" in actions
@@ -120,7 +131,7 @@ def test_press_after_the_window_is_late_and_changes_nothing(desk: Desk) -> None:
     desk.run(RULES.correction_ms + 500)
     desk.press(5)
     assert outcomes(desk) == [("P1", "rated", 5)]
-    assert desk.core.snapshot(desk.now_ms).day.strays == 1
+    assert desk.snapshot.day.strays == 1
 
 
 def test_window_of_zero_makes_press_and_record_one_commit() -> None:
@@ -232,7 +243,7 @@ def test_same_case_said_again_is_the_same_service(desk: Desk) -> None:
     desk.run(RULES.prompt_ms)
     assert outcomes(desk) == [("P1", "rated", 3)]
     assert len(desk.entries("service")) == 1
-    assert desk.core.snapshot(desk.now_ms).day.repeated == 2
+    assert desk.snapshot.day.repeated == 2
 
 
 def test_asking_again_restarts_the_time(desk: Desk) -> None:
@@ -268,7 +279,7 @@ def test_question_without_a_ticket_is_refused_and_counted() -> None:
     desk.say("completed", **CASE)
     assert desk.face == messages.IDLE
     assert desk.entries("service") == []
-    assert desk.core.snapshot(desk.now_ms).day.refused == 2
+    assert desk.snapshot.day.refused == 2
 
 
 def test_call_lost_on_the_line_is_made_good_by_the_ticket_of_the_case() -> None:
@@ -303,7 +314,7 @@ def test_press_without_a_prompt_is_a_stray_and_no_entry(desk: Desk) -> None:
     before = len(desk.journal.entries)
     desk.press(5)
     assert len(desk.journal.entries) == before
-    assert desk.core.snapshot(desk.now_ms).day.strays == 1
+    assert desk.snapshot.day.strays == 1
     desk.run(1100)
     assert queued(desk) == 0
 
@@ -332,13 +343,13 @@ def test_crash_inside_the_correction_window_keeps_the_press(desk: Desk, power: b
     desk.press(5)
     desk.crash(power=power)
     assert outcomes(desk) == [("P1", "rated", 1)]
-    assert desk.entries("boot")[-1].data["prompt"] == "rated"
+    assert desk.entries("boot")[-1].data["prompts"] == {"3": "rated"}
 
 
 def test_killed_daemon_goes_on_with_an_open_prompt(desk: Desk) -> None:
     desk.say("completed", **CASE)
     desk.crash(off_ms=2000)
-    assert desk.entries("boot")[-1].data["prompt"] == "resumed"
+    assert desk.entries("boot")[-1].data["prompts"] == {"3": "resumed"}
     assert desk.face == messages.PLEASE_RATE
     desk.press(1)
     desk.run(RULES.correction_ms)
@@ -383,5 +394,173 @@ def test_all_levels_leave_the_same_trace_but_for_the_level() -> None:
         assert rating.pop("satisfaction") == 6 - key
         assert rating.pop("key") == key
         assert {edge.pop("key") for edge in rating["edges"]} == {key}
-        traces.append((records, desk.core.snapshot(desk.now_ms), desk.face, desk.now_ms))
+        traces.append((records, desk.snapshot, desk.face, desk.now_ms))
     assert all(trace == traces[0] for trace in traces)
+
+
+def test_correction_after_the_prompts_deadline_still_counts(desk: Desk) -> None:
+    desk.say("completed", **CASE)
+    desk.run(RULES.prompt_ms - 1000)
+    desk.press(5)
+    desk.run(1500)
+    desk.press(2)
+    desk.run(RULES.correction_ms)
+    assert outcomes(desk) == [("P1", "rated", 4)]
+    assert desk.ratings[0]["corrections"] == 1
+
+
+# -- reasons
+
+ASKED = Reasons(
+    table="r1",
+    ask_ms=8_000,
+    keys=tuple(
+        Reason(label=f"reason {key}", codes={level: f"{level}1{key}" for level in range(1, 6)})
+        for key in range(1, 6)
+    ),
+)
+ASKING = replace(RULES, reasons=ASKED)
+
+
+@pytest.fixture
+def asking() -> Desk:
+    desk = Desk(ASKING)
+    desk.say("called", ticket="A001", ticketSerial="20261122-3-A001")
+    desk.say("completed", **CASE)
+    return desk
+
+
+def reason_of(desk: Desk) -> tuple[list[str], int | None, str | None]:
+    (rating,) = desk.ratings
+    return rating["reasons"], rating["reasonKey"], rating["reasonTable"]
+
+
+@pytest.mark.parametrize("key", range(1, 6))
+def test_reason_is_asked_after_every_level_and_is_that_levels_norm_code(
+    asking: Desk, key: int
+) -> None:
+    asking.press(key)
+    asking.run(RULES.correction_ms)
+    assert (asking.screen.name, asking.screen.reasons) == (REASONS, ASKED.labels)
+    assert asking.ratings == []
+    asking.press(2)
+    assert outcomes(asking) == [("P1", "rated", 6 - key)]
+    assert reason_of(asking) == ([f"{6 - key}12"], 2, "r1")
+    assert screen(asking) == THANKS
+
+
+def test_reason_that_is_not_given_in_time_leaves_the_rating_without_one(asking: Desk) -> None:
+    asking.press(1)
+    asking.run(RULES.correction_ms + ASKED.ask_ms + 500)
+    assert outcomes(asking) == [("P1", "rated", 5)]
+    assert reason_of(asking) == ([], None, None)
+
+
+@pytest.mark.parametrize("say", ["called", "skipped", "completed"])
+def test_reason_when_the_clerk_goes_on_leaves_the_rating_without_one(
+    asking: Desk, say: str
+) -> None:
+    asking.press(4)
+    asking.run(RULES.correction_ms)
+    asking.say(say, ticketSerial="20261122-3-A001" if say != "called" else "s2", projectNo="P2")
+    assert outcomes(asking)[0] == ("P1", "rated", 2)
+
+
+def test_reason_when_a_press_was_only_late_on_the_line_then_corrects_the_level(
+    asking: Desk,
+) -> None:
+    asking.press(1)
+    asking.run(RULES.correction_ms - 400)
+    asking.line_up = False
+    asking.edge(5, True)
+    asking.run(600)
+    assert screen(asking) == REASONS
+    asking.line_up = True
+    asking.run(200)
+    asking.run(ASKED.ask_ms + 500)
+    assert outcomes(asking) == [("P1", "rated", 1)]
+    assert reason_of(asking) == ([], None, None)
+
+
+@pytest.mark.parametrize("power", [False, True])
+def test_reason_when_the_power_is_cut_then_the_rating_stands_without_one(
+    asking: Desk, power: bool
+) -> None:
+    asking.press(3)
+    asking.run(RULES.correction_ms + 1000)
+    asking.crash(power=power)
+    assert outcomes(asking) == [("P1", "rated", 3)]
+    assert asking.entries("boot")[-1].data["prompts"] == {"3": "rated"}
+
+
+def test_reason_when_asked_then_the_pad_asks_again(asking: Desk) -> None:
+    asking.press(3)
+    assert asking.face == messages.HEARD
+    asking.run(RULES.correction_ms)
+    assert asking.face == messages.PLEASE_RATE
+
+
+# -- several windows
+
+WINDOWS = ("3", "4")
+
+
+def two_windows() -> Desk:
+    desk = Desk(windows=WINDOWS)
+    for number in WINDOWS:
+        desk.say("called", window=number, ticket=f"A00{number}")
+    return desk
+
+
+def screens(desk: Desk) -> list[str]:
+    return [window.screen.name for window in desk.snapshot.windows]
+
+
+def test_windows_of_one_unit_each_have_their_own_case_and_pad() -> None:
+    desk = two_windows()
+    desk.say("completed", window="3", projectNo="P3")
+    assert screens(desk) == [PLEASE_RATE, CALLED]
+    desk.say("completed", window="4", projectNo="P4")
+    desk.press(1, window="4")
+    assert screens(desk) == [PLEASE_RATE, HEARD]
+    desk.press(5, window="3")
+    desk.run(RULES.correction_ms)
+    found = {(r["window"], r["projectNo"], r["satisfaction"]) for r in desk.ratings}
+    assert found == {("3", "P3", 1), ("4", "P4", 5)}
+
+
+def test_windows_when_one_loses_its_pad_then_the_other_goes_on() -> None:
+    desk = two_windows()
+    desk.unplug()
+    assert screens(desk) == [OUT_OF_SERVICE, CALLED]
+    (lost,) = desk.entries("pad")
+    assert (lost.data["window"], lost.data["state"]) == ("3", "lost")
+    desk.say("completed", window="4", projectNo="P4")
+    desk.press(2, window="4")
+    desk.run(RULES.correction_ms)
+    assert outcomes(desk) == [("P4", "rated", 4)]
+
+
+def test_windows_when_the_unit_is_killed_then_each_prompt_goes_on() -> None:
+    desk = two_windows()
+    for number in WINDOWS:
+        desk.say("completed", window=number, projectNo=f"P{number}")
+    desk.press(2, window="4")
+    desk.crash()
+    assert desk.entries("boot")[-1].data["prompts"] == {"3": "resumed", "4": "rated"}
+    desk.press(3, window="3")
+    desk.run(RULES.correction_ms)
+    assert outcomes(desk) == [("P4", "rated", 4), ("P3", "rated", 3)]
+
+
+def test_window_that_the_configuration_knows_no_more_closes_its_prompt() -> None:
+    desk = two_windows()
+    desk.say("completed", window="4", projectNo="P4")
+    desk.windows = ("3",)
+    del desk.pads["4"]
+    desk.crash()
+    assert desk.entries("boot")[-1].data["prompts"] == {"3": "none", "4": "interrupted"}
+    assert outcomes(desk) == [("P4", "interrupted", None)]
+    desk.crash()
+    assert desk.entries("boot")[-1].data["prompts"] == {"3": "none", "4": "none"}
+    assert len(desk.ratings) == 1

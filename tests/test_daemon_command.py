@@ -1,5 +1,6 @@
 """The daemon as a process: its command line, what it says on stderr, its end, what it leaves."""
 
+import hashlib
 import json
 import os
 import queue
@@ -105,13 +106,16 @@ class Daemon:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         try:
-            ready = self.wait_for(r"INFO daemon serving source=\S+ page=(\S+)")
-            # Said after the lines were opened for the first time.
-            self.wait_for("journal state=sound")
+            self.serves()
         except AssertionError:
             self.end(signal.SIGKILL)
             raise
-        self.page = ready[1]
+
+    def serves(self):
+        """Wait until it does."""
+        self.page = self.wait_for(r"INFO daemon serving source=\S+ page=(\S+)")[1]
+        # Said after the lines were opened for the first time.
+        self.wait_for("journal state=sound")
 
     def _read(self):
         for line in self.process.stderr:
@@ -126,6 +130,8 @@ class Daemon:
                 line = self._lines.get(timeout=max(0.01, deadline_s - time.monotonic()))
             except queue.Empty:
                 raise AssertionError(f"no {pattern!r} in {self.said}") from None
+            if line is None:
+                self._lines.put(None)  # for whoever reads to the end
             assert line is not None, f"ended before {pattern!r}: {self.said}"
             self.said.append(line)
             if found := re.search(pattern, line):
@@ -255,12 +261,12 @@ def test_command_line_when_wrong_shows_the_usage(fresh):
 
 def test_lines_when_missing_are_said_in_words_and_the_daemon_goes_on(running):
     status = running.status()
-    for line in ("pad", "signal"):
-        assert status[line]["state"] == "lost"
-        trouble = f"{running.place.folder}/{line} does not exist: plug the cable in"
-        assert status[line]["trouble"].startswith(trouble)
+    for name, line in (("pad", status["windows"][0]["pad"]), ("signal", status["signals"][0])):
+        assert line["state"] == "lost"
+        trouble = f"{running.place.folder}/{name} does not exist: plug the cable in"
+        assert line["trouble"].startswith(trouble)
     assert running.process.poll() is None
-    assert "daemon.loop pad state=lost trouble=" in "\n".join(running.said)
+    assert "daemon.loop pad window=3 state=lost trouble=" in "\n".join(running.said)
 
 
 def test_broker_when_absent_is_said_in_words(running):
@@ -325,7 +331,7 @@ def test_daemon_when_asked_to_end_writes_so_and_exits_0(fresh):
     assert stopped.data["reason"] == "SIGTERM"
     after = next(entry for entry in entries if entry.seq == stopped.seq + 1)
     assert after.kind == "boot", [entry.kind for entry in entries]
-    assert (after.data["reason"], after.data["prompt"]) == ("start", "none")
+    assert (after.data["reason"], after.data["prompts"]) == ("start", {"3": "none"})
     assert after.data["previous"]["seq"] == stopped.seq
     assert again.end(signal.SIGINT) == 0
 
@@ -358,12 +364,20 @@ class Window:
 
     def rate(self, key):
         """One case from the call to the thanks."""
+        self.ask()
+        self.press(key)
+
+    def ask(self):
+        """One case from the call to the question."""
         self.clerk.call()
         self.clerk.complete()
         deadline_s = time.monotonic() + DEADLINE_S
         while self.pad.face != PLEASE_RATE or time.monotonic() < self._lifted_s:
             assert time.monotonic() < deadline_s, self.daemon.said
             self.pad_wire.wait(0.01)
+
+    def press(self, key):
+        """One press, and the record of it."""
         self.pad.press(key)
         self._lifted_s = time.monotonic() + LIFT_S
         self.daemon.wait_for("case closed")
@@ -373,8 +387,8 @@ class Window:
 def window(fresh):
     window = Window(fresh)
     with window.pad_wire, window.signal_wire, window.pad.running():
-        if not any("pad state=up" in line for line in window.daemon.said):
-            window.daemon.wait_for("pad state=up")
+        if not any("pad window=3 state=up" in line for line in window.daemon.said):
+            window.daemon.wait_for("pad window=3 state=up")
         yield window
         if window.daemon.process.poll() is None:
             assert window.daemon.end() == 0
@@ -399,15 +413,40 @@ def test_ratings_of_all_levels_are_in_the_export_and_in_nothing_else(window):
 
 def test_pad_when_unplugged_and_back_is_said_and_serves_again(window):
     window.pad_wire.unplug()
-    lost = window.daemon.wait_for(r"pad state=lost trouble='(.*)'")
+    lost = window.daemon.wait_for(r"pad window=3 state=lost trouble='(.*)'")
     assert "plug the cable in" in lost[1]
     window.pad_wire.replug()
-    window.daemon.wait_for("pad state=up")
+    window.daemon.wait_for("pad window=3 state=up")
     window.rate(2)
     states = [
         read(text).data["state"] for text in window.daemon.export() if read(text).kind == "pad"
     ]
     assert states[-2:] == ["lost", "back"]
+
+
+def test_configuration_when_changed_under_an_open_prompt_then_the_prompt_goes_on(window):
+    window.ask()
+    place = window.daemon.place
+    place.write(("correction_s = 0", "correction_s = 0.1"))
+    digest = hashlib.sha256(place.config.read_bytes()).hexdigest()
+    window.daemon.process.send_signal(signal.SIGHUP)
+    window.daemon.serves()
+    window.press(2)
+    kinds = [read(text) for text in window.daemon.export()]
+    boot = [entry.data for entry in kinds if entry.kind == "boot"][-1]
+    (stopped,) = [entry.data for entry in kinds if entry.kind == "stopped"]
+    (rating,) = [entry.data for entry in kinds if entry.kind == "rating"]
+    assert (stopped["reason"], boot["configHash"]) == ("SIGHUP", digest)
+    assert boot["prompts"] == {"3": "resumed"}
+    assert (rating["outcome"], rating["key"]) == ("rated", 2)
+
+
+def test_configuration_when_changed_to_a_bad_one_then_the_old_one_stays(window):
+    window.daemon.place.write(("correction_s = 0", "correction_s = 11"))
+    window.daemon.process.send_signal(signal.SIGHUP)
+    said = window.daemon.wait_for("the configuration stays as it is: (.*)")
+    assert "1 mistake" in said[1]
+    window.rate(1)
 
 
 NEWER = 7
@@ -437,10 +476,10 @@ def test_newer_firmware_then_reaches_the_pad_between_two_cases_and_it_serves_on(
         window.daemon.wait_for("is sent to the pad")
         # A citizen comes first, in the middle of it.
         window.rate(4)
-        window.daemon.wait_for(f"pad update='the pad restarts with release {NEWER}'")
-        window.daemon.wait_for(f"pad update='the pad has release {NEWER}'")
+        window.daemon.wait_for(f"pad window=3 update='the pad restarts with release {NEWER}'")
+        window.daemon.wait_for(f"pad window=3 update='the pad has release {NEWER}'")
         window.rate(2)
-        pad = window.daemon.status()["pad"]
+        pad = window.daemon.status()["windows"][0]["pad"]
         assert (pad["state"], pad["trouble"], pad["update_percent"]) == ("up", None, 100)
         assert window.daemon.end() == 0
 

@@ -88,7 +88,7 @@ def test_stopped_is_the_last_entry_whatever_still_comes() -> None:
     desk.give(StopRequested("SIGTERM"))
     desk.say("completed", projectNo="P1")
     desk.press(1)
-    desk.give(SignalLost("the cable is out"))
+    desk.give(SignalLost(0, "the cable is out"))
     desk.unplug()
     desk.run(5000)
     assert desk.stopped
@@ -124,9 +124,9 @@ def test_day_is_summed_up_at_local_midnight() -> None:
 
 def test_lost_queue_line_and_its_return_are_entries() -> None:
     desk = Desk()
-    desk.give(SignalLost("the cable is out"))
-    desk.give(SignalLost("the cable is out"))
-    desk.give(SignalOpened())
+    desk.give(SignalLost(0, "the cable is out"))
+    desk.give(SignalLost(0, "the cable is out"))
+    desk.give(SignalOpened(0))
     assert [entry.data["state"] for entry in desk.entries("signal")] == ["lost", "back"]
 
 
@@ -138,7 +138,7 @@ def test_stuck_key_and_foreign_version_are_said_in_words() -> None:
     assert [entry.data["reason"][:12] for entry in desk.entries("pad")] == [
         "key 3 is hel", "the pad spea",
     ]  # fmt: skip
-    assert desk.core.snapshot(desk.now_ms).screen.name == "out_of_service"
+    assert desk.screen.name == "out_of_service"
 
 
 def test_everything_decided_is_published_and_verifies() -> None:
@@ -151,7 +151,7 @@ def test_everything_decided_is_published_and_verifies() -> None:
     desk.run(RULES.correction_ms)
     texts = [entry.text for entry in desk.journal.entries]
     assert desk.published == list(range(1, len(texts) + 1))
-    assert desk.core.snapshot(desk.now_ms).uplink.backlog == 0
+    assert desk.snapshot.uplink.backlog == 0
     report = chain.verify(texts, {desk.key.kid: desk.key.public}, SOURCE)
     assert list(report.problems) == []
 
@@ -168,10 +168,10 @@ def test_live_entries_overtake_a_backlog_and_all_are_delivered() -> None:
     desk.say("completed", projectNo="P100")
     live = [seq for seq in desk.published[sent:] if seq > backlog]
     assert live == list(range(backlog + 1, len(desk.journal.entries) + 1))
-    assert desk.core.snapshot(desk.now_ms).uplink.overtaken == len(live)
+    assert desk.snapshot.uplink.overtaken == len(live)
     desk.platform = True
     desk.run(5000)
-    assert desk.core.snapshot(desk.now_ms).uplink.backlog == 0
+    assert desk.snapshot.uplink.backlog == 0
     assert set(desk.published) == set(range(1, len(desk.journal.entries) + 1))
 
 

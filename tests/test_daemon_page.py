@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -37,7 +38,7 @@ def page(panel):
 
 
 def started(panel, host=LOOPBACK):
-    page = Page(PageConfig(host=host, port=0), panel.png, pytest.fail)
+    page = Page(PageConfig(host=host, port=0), {"3": panel}, pytest.fail)
     page.start()
     return page
 
@@ -64,7 +65,7 @@ def test_page_shows_the_unit_and_the_screen(page):
     text = body.decode()
     assert "<h1>/330102/h01/w03</h1>" in text
     assert '<img src="/oled.png"' in text
-    for words in ("backlog", "last seq", "clock synced<td>no", "trouble", "damaged at pad"):
+    for words in ("backlog", "last seq", "synced<td>no", "trouble", "damaged at pad"):
         assert words in text
 
 
@@ -122,7 +123,7 @@ def test_page_when_the_port_is_in_use_says_to_choose_another(page, panel):
     with pytest.raises(
         DaemonError, match=r"page\.port: .* cannot be used \(Address already in use\): choose"
     ):
-        Page(PageConfig(host=LOOPBACK, port=page.port), panel.png, pytest.fail)
+        Page(PageConfig(host=LOOPBACK, port=page.port), {"3": panel}, pytest.fail)
 
 
 def test_page_on_ipv6_loopback_is_answered(panel):
@@ -137,11 +138,12 @@ def test_values_when_they_look_like_markup_are_escaped(page):
     nasty = "<script>alert('x')</script>&\""
     shown = page.snapshot
     screen = Screen(name=IDLE, window="3", task_name=nasty)
-    page.show(replace(shown, screen=screen, uplink=replace(shown.uplink, trouble=nasty)))
+    window = replace(shown.windows[0], screen=screen)
+    page.show(replace(shown, windows=(window,), uplink=replace(shown.uplink, trouble=nasty)))
     body = get(page, "/")[2].decode()
     assert "<script>" not in body
     assert body.count("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;&quot;") == 2
-    assert json.loads(get(page, "/status.json")[2])["screen"]["task_name"] == nasty
+    assert json.loads(get(page, "/status.json")[2])["windows"][0]["screen"]["task_name"] == nasty
 
 
 def test_browser_when_it_leaves_or_says_nonsense_harms_nobody(page):
@@ -155,7 +157,7 @@ def test_page_when_our_own_code_fails_says_so_and_goes_on(caplog):
     def png():
         raise LookupError("no picture")
 
-    page = Page(PageConfig(host=LOOPBACK, port=0), png, pytest.fail)
+    page = Page(PageConfig(host=LOOPBACK, port=0), {"3": SimpleNamespace(png=png)}, pytest.fail)
     page.start()
     desk = Desk()
     page.show(desk.core.snapshot(desk.now_ms))
@@ -177,7 +179,7 @@ def served(key, page, panel, caplog):
         nonlocal before
         now = desk.core.snapshot(desk.now_ms)
         page.show(now)
-        picture = panel.draw(now.screen).tobytes()
+        picture = panel.draw(now.windows[0].screen).tobytes()
         shown.append((get(page, "/status.json")[2], get(page, "/")[2], picture, desk.face))
         log_changes(before, now)
         before = now

@@ -52,7 +52,8 @@ PURE = (
         for name in (
             "append_only", "cases", "core", "edges", "effects", "events", "facts", "firmware",
             "health", "ledger", "night", "outbox", "pad_link", "privacy", "prompts", "recent",
-            "screens", "sealing", "signal_line", "signals", "snapshot", "strangers", "config/table",
+            "reasons", "screens", "sealing", "setup", "signal_line", "signals", "snapshot", "strangers",
+            "config/table", "window",
             "tally", "timekeeper", "dialects/*",
         )
     ),

@@ -4,6 +4,7 @@ A key nobody asks for is a mistake too: a typo in a hall must not become a defau
 is one table of the TOML file: what it may hold, and what of it the daemon gets.
 """
 
+import argparse
 import hashlib
 import tomllib
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from daemon.config.clock import Clock
 from daemon.config.pad import Pad
 from daemon.config.page import Page
 from daemon.config.panel import Panel
+from daemon.config.reasons import Reasons
 from daemon.config.signal_line import Signal
 from daemon.config.store import Store
 from daemon.config.table import Table
@@ -38,10 +40,16 @@ class Config:
     pad: Pad
     signal: Signal
     case: Case
+    reasons: Reasons
     uplink: Uplink
     clock: Clock
     panel: Panel
     page: Page
+
+
+def ask_for(parser: argparse.ArgumentParser) -> None:
+    """Let a command take the configuration's path as `config`."""
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE")
 
 
 def load(path: Path) -> Config:
@@ -81,6 +89,7 @@ def _config(path: Path, digest: str, top: Table) -> Config:
         pad=Pad.read(top.table("pad"), base),
         signal=Signal.read(top.table("signal")),
         case=Case.read(top.table("case")),
+        reasons=Reasons.read(top.table("reasons")),
         uplink=Uplink.read(top.table("uplink"), base),
         clock=Clock.read(top.table("clock")),
         panel=Panel.read(top.table("panel")),

@@ -9,6 +9,9 @@ from daemon.config.table import Table
 from daemon.night import Look, Looks
 
 LEVELS = (5, 4, 3, 2, 1)
+# Of a table of the hall's that every rating quotes.
+TABLE_NAME = re.compile(r"[0-9A-Za-z._-]{1,32}")
+TABLE_NAME_ALLOWED = "1 to 32 of 0-9, A-Z, a-z, . _ and -"
 NIGHT = re.compile(r"([01]?\d|2[0-3]):[0-5]\d-([01]?\d|2[0-3]):[0-5]\d")
 
 
@@ -32,10 +35,7 @@ class Pad:
         pad = cls(
             keys=tuple(keys),
             key_table=table.text(
-                "key_table",
-                "k5-1",
-                fits=re.compile(r"[0-9A-Za-z._-]{1,32}").fullmatch,
-                allowed="1 to 32 of 0-9, A-Z, a-z, . _ and -",
+                "key_table", "k5-1", fits=TABLE_NAME.fullmatch, allowed=TABLE_NAME_ALLOWED
             ),
             looks=_looks(table),
             firmware=table.path_or_none("firmware", base),

@@ -20,11 +20,15 @@ class Dialect(Protocol):
     @property
     def counts(self) -> Counts: ...
 
+    def closed(self, window: str) -> bytes: ...
+
     def received(self, now_ms: int, data: bytes) -> list[Signal]: ...
 
 
-def dialect(config: SignalConfig, window: str, conceal: Callable[[str], str]) -> Dialect:
+def dialect(
+    config: SignalConfig, windows: tuple[str, ...], conceal: Callable[[str], str]
+) -> Dialect:
     """The configured dialect; `conceal` replaces a case key that bears an ID number."""
     if config.line is not None:
-        return Line(config.line, window, conceal)
-    return Native(window, conceal)
+        return Line(config.line, windows, conceal)
+    return Native(windows, conceal)

@@ -46,9 +46,11 @@ class Counts:
 class Gate:
     """Turns a record of fields into a Signal for this window, or counts why not."""
 
-    def __init__(self, window: str, conceal: Callable[[str], str]) -> None:
-        self._window, self._conceal = window.lstrip("0"), conceal
-        self._last: tuple[object, int] = (None, 0)
+    def __init__(self, windows: tuple[str, ...], conceal: Callable[[str], str]) -> None:
+        self._windows = {number.lstrip("0"): number for number in windows}
+        self._conceal = conceal
+        # By window: what was said last, and when.
+        self._last: dict[str, tuple[object, int]] = {}
         self.counts = Counts()
 
     def damaged(self) -> list[Signal]:
@@ -63,26 +65,34 @@ class Gate:
         if say not in SAYS:
             self.counts.unknown += 1
             return []
-        window = record.get("window")
-        if window is not None and str(window).lstrip("0") != self._window:
+        window = self._window(record.get("window"))
+        if window is None:
             self.counts.other_window += 1
             return []
         try:
-            signal = self._signal(say, record)
+            signal = self._signal(say, window, record)
         except ValueError:
             return self.damaged()
         seen = (mark, signal)
-        repeated = seen == self._last[0] and now_ms - self._last[1] < REPEAT_MS
-        self._last = (seen, self._last[1] if repeated else now_ms)
+        last, last_ms = self._last.get(window, (None, 0))
+        repeated = seen == last and now_ms - last_ms < REPEAT_MS
+        self._last[window] = (seen, last_ms if repeated else now_ms)
         if repeated:
             self.counts.repeated += 1
             return []
         self.counts.good += 1
         return [signal]
 
-    def _signal(self, say: str, record: Mapping[str, object]) -> Signal:
+    def _window(self, said: object) -> str | None:
+        """Which window of ours is meant; who names none means the only one there is."""
+        if said is None and len(self._windows) == 1:
+            return next(iter(self._windows.values()))
+        return self._windows.get(str(said).lstrip("0"))
+
+    def _signal(self, say: str, window: str, record: Mapping[str, object]) -> Signal:
         return Signal(
             say=say,
+            window=window,
             ticket=self._key(record.get("ticket"), TICKET_LEN_MAX),
             ticket_serial=self._key(record.get("ticketSerial"), SERIAL_LEN_MAX),
             project_no=self._key(record.get("projectNo"), PROJECT_LEN_MAX),

@@ -13,18 +13,23 @@ STATES = ("login", "logout")
 
 
 class Line:
-    def __init__(self, config: LineFormat, window: str, conceal: Callable[[str], str]) -> None:
+    def __init__(
+        self, config: LineFormat, windows: tuple[str, ...], conceal: Callable[[str], str]
+    ) -> None:
         self._config = config
         self._start = config.start.encode(config.encoding)
         self._end = config.end.encode(config.encoding)
         self._separator = config.separator.encode(config.encoding)
         self._buffer = bytearray()
         self._is_torn = False
-        self._gate = Gate(window, conceal)
+        self._gate = Gate(windows, conceal)
 
     @property
     def counts(self) -> Counts:
         return self._gate.counts
+
+    def closed(self, _window: str) -> bytes:
+        return b""
 
     def received(self, now_ms: int, data: bytes) -> list[Signal]:
         signals: list[Signal] = []

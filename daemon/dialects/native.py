@@ -17,14 +17,17 @@ FRAME_LEN_MAX = 512
 
 
 class Native:
-    def __init__(self, window: str, conceal: Callable[[str], str]) -> None:
+    def __init__(self, windows: tuple[str, ...], conceal: Callable[[str], str]) -> None:
         self._decoder = Decoder(FRAME_LEN_MAX)
-        self._gate = Gate(window, conceal)
+        self._gate = Gate(windows, conceal)
 
     @property
     def counts(self) -> Counts:
         gate = self._gate.counts
         return replace(gate, damaged=gate.damaged + self._decoder.bad_count)
+
+    def closed(self, _window: str) -> bytes:
+        return b""
 
     def received(self, now_ms: int, data: bytes) -> list[Signal]:
         signals: list[Signal] = []

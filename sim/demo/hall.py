@@ -177,8 +177,8 @@ class Hall:
         status = self.status()
         if status is None:
             return False
-        pad_is_right = status["pad"]["state"] == "up" or not self.pad_wire.plugged
-        return pad_is_right and status["signal"]["state"] == "open"
+        pad_is_right = status["windows"][0]["pad"]["state"] == "up" or not self.pad_wire.plugged
+        return pad_is_right and status["signals"][0]["state"] == "open"
 
     def status(self) -> dict[str, Any] | None:
         """The unit's /status.json; None while it does not answer."""

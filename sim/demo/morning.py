@@ -103,7 +103,7 @@ class Morning:
         self._hall.switch("broker", True)
 
     def _network_is_cut(self) -> None:
-        self._until(lambda: self._is_up("uplink"), "the unit is connected again")
+        self._until(lambda: self._is_connected(), "the unit is connected again")
         self._hall.switch("network", False)
         self._clerk.call()
         self._press(self._complete(), 1)
@@ -115,20 +115,20 @@ class Morning:
         self._clerk.call()
         service = self._complete()
         self._hall.switch("pad", False)
-        self._until(lambda: not self._is_up("pad"), "the unit misses its pad")
+        self._until(lambda: not self._has_pad(), "the unit misses its pad")
         press = self._press(service, 4, acked=False)
         self._hall.switch("pad", True)
         self._until(lambda: press.acked_s is not None, "the kept press is acknowledged")
-        self._until(lambda: self._is_up("pad"), "the unit has its pad again")
+        self._until(lambda: self._has_pad(), "the unit has its pad again")
         # Nobody could have pressed: the lamp never came on.
         self._clerk.call()
         self._hall.switch("pad", False)
-        self._until(lambda: not self._is_up("pad"), "the unit misses its pad")
+        self._until(lambda: not self._has_pad(), "the unit misses its pad")
         for _ in range(2):
             self._expect(self._clerk.complete(), Answer("pad_lost"))
             self._clerk.call()
         self._hall.switch("pad", True)
-        self._until(lambda: self._is_up("pad"), "the unit has its pad again")
+        self._until(lambda: self._has_pad(), "the unit has its pad again")
 
     def _queue_line_is_noisy(self) -> None:
         self._hall.switch("queue", False)
@@ -199,9 +199,13 @@ class Morning:
         found = self._hall.arrivals.rating_of(service.project_no, service.service_number)
         return found is not None
 
-    def _is_up(self, part: str) -> bool:
+    def _is_connected(self) -> bool:
         status = self._hall.status()
-        return status is not None and status[part]["state"] == "up"
+        return status is not None and status["uplink"]["state"] == "up"
+
+    def _has_pad(self) -> bool:
+        status = self._hall.status()
+        return status is not None and status["windows"][0]["pad"]["state"] == "up"
 
     def _until(self, is_true: Callable[[], bool], what: str, timeout_s: float = STEP_S) -> None:
         if not self._hall.wait(is_true, timeout_s):

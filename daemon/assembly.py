@@ -1,0 +1,179 @@
+"""The parts of a unit, made from its configuration and put together."""
+
+import logging
+import platform
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from daemon import VERSION, control
+from daemon.cases import Rules
+from daemon.config import Config
+from daemon.control import Control
+from daemon.core import Core
+from daemon.dialects import dialect
+from daemon.errors import DaemonError
+from daemon.inbox import Inbox
+from daemon.journal import Journal
+from daemon.loop import Loop
+from daemon.page import Page
+from daemon.panel import Panel
+from daemon.ports import Port
+from daemon.privacy import born_before, concealer
+from daemon.setup import Identity, QueueLine, Setup
+from daemon.store import Store
+from daemon.uplink import Uplink
+from daemon.wallclock import WallClock, boot_id, boottime_ms
+from protocol.bundle import Bundle, BundleError
+from protocol.bundle import read as read_bundle
+from protocol.central.entry import Source
+from protocol.central.signing import KeyUnreadable, SigningKey, VerifyKey
+
+log = logging.getLogger(__name__)
+
+PAD_BAUD = 115200
+GOODBYE_S = 1.0
+
+
+class Assembly:
+    """Every worker and the loop they serve; `start`, run the loop, `stop`."""
+
+    def __init__(self, settings: Config, inbox: Inbox) -> None:
+        self._database = settings.store.database
+        key, platform_key = keys(settings)
+        journal = Journal(self._database, source(settings), key)
+        self._store = Store(journal, inbox.post, inbox.died)
+        self._uplink = Uplink(
+            settings.uplink,
+            source(settings),
+            {platform_key.kid: platform_key},
+            inbox.post,
+            inbox.died,
+        )
+        panels = {window.number: Panel(settings.panel, inbox.died) for window in settings.windows}
+        self.page = Page(settings.page, panels, inbox.died)
+        answering = Control(
+            self._database, lambda: self.page.snapshot, self._store.read, inbox.died
+        )
+        setup, conceal = _setup(settings), _concealer(key)
+        self._workers = (self._store, self._uplink, *panels.values(), self.page, answering)
+        self.loop = Loop(
+            Core(
+                boottime_ms(),
+                setup,
+                [dialect(settings.signal, line.windows, conceal) for line in setup.lines],
+                journal.restored,
+            ),
+            {window.number: Port(window.pad, PAD_BAUD) for window in settings.windows},
+            [Port(line.port, settings.signal.baud) for line in setup.lines],
+            WallClock(settings.clock.trust),
+            inbox,
+            self._store,
+            self._uplink,
+            panels,
+            self.page,
+        )
+
+    def start(self) -> None:
+        for worker in self._workers:
+            worker.start()
+
+    def stop(self) -> None:
+        """Say goodbye to the broker, finish with the disk."""
+        self._uplink.stop(GOODBYE_S)
+        self._store.stop()
+        control.socket_path(self._database).unlink(missing_ok=True)
+
+
+def source(settings: Config) -> Source:
+    """Who this unit is to the platform."""
+    unit = settings.unit
+    return Source(unit.area, unit.hall, unit.unit)
+
+
+def keys(settings: Config) -> tuple[SigningKey, VerifyKey]:
+    """The unit's own key and the platform's; whatever is wrong with one, what to do."""
+    own, platforms = settings.unit.signing_key, settings.uplink.platform_key
+    try:
+        signing_key = SigningKey.load(own)
+    except KeyUnreadable as error:
+        raise DaemonError(
+            f"{error}; a unit's key is made on the unit: "
+            f"openssl genpkey -algorithm ed25519 -out {own}"
+        ) from error
+    try:
+        return signing_key, VerifyKey.load(platforms)
+    except KeyUnreadable as error:
+        raise DaemonError(
+            f"{error}; the platform's public key comes from the platform: "
+            "openssl pkey -in platform.pem -pubout"
+        ) from error
+
+
+def bundle(settings: Config) -> Bundle | None:
+    """The pad's firmware, if there is one to offer."""
+    pad = settings.pad
+    if pad.firmware is None or pad.firmware_key is None:
+        return None
+    try:
+        return read_bundle(pad.firmware.read_bytes(), VerifyKey.load(pad.firmware_key))
+    except OSError as error:
+        raise DaemonError(
+            f"{pad.firmware}: cannot be read ({error.strerror}): put the file there, "
+            "or take `firmware` out of [pad]"
+        ) from error
+    except (BundleError, KeyUnreadable) as error:
+        raise DaemonError(f"{pad.firmware}: {error}") from error
+
+
+def _setup(settings: Config) -> Setup:
+    case, pad = settings.case, settings.pad
+    ports = dict.fromkeys(window.signal for window in settings.windows)
+    return Setup(
+        identity=Identity(
+            source=str(source(settings)),
+            boot_id=boot_id(),
+            versions={
+                "daemon": VERSION,
+                "python": platform.python_version(),
+                "sqlite": sqlite3.sqlite_version,
+            },
+            config_hash=settings.digest,
+        ),
+        lines=tuple(
+            QueueLine(
+                port=port,
+                windows=tuple(one.number for one in settings.windows if one.signal == port),
+            )
+            for port in ports
+        ),
+        rules=Rules(
+            keys=pad.keys,
+            key_table=pad.key_table,
+            prompt_ms=case.prompt_ms,
+            correction_ms=case.correction_ms,
+            not_public_hold_ms=case.not_public_hold_ms,
+            reasons=settings.reasons.asked,
+        ),
+        looks=pad.looks,
+        bundle=_offered(settings),
+    )
+
+
+def _offered(settings: Config) -> Bundle | None:
+    """As `bundle`; a file that cannot be offered keeps no window from its ratings."""
+    try:
+        return bundle(settings)
+    except DaemonError as error:
+        log.error("no firmware is offered to the pad: %s", error)
+        return None
+
+
+def _concealer(key: SigningKey) -> Callable[[str], str]:
+    """Replaces a case key that bears an ID number, by a secret of this unit."""
+    today = datetime.now(UTC)
+    # Ed25519 signatures are deterministic: a secret of this unit alone, kept nowhere else.
+    return concealer(
+        key.sign(b"hcp: concealed case keys v1"),
+        born_before(int(today.strftime("%Y%m%d"))),
+    )

@@ -1,0 +1,87 @@
+"""run: look at configuration and keys, then serve; what `python -m daemon` does by itself."""
+
+import argparse
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+from types import FrameType
+
+from daemon import config
+from daemon.assembly import Assembly, bundle, keys, source
+from daemon.errors import DaemonError
+from daemon.inbox import Inbox
+
+log = logging.getLogger("daemon")
+
+NAME, HELP = "run", "serve the window (the default)"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    config.ask_for(parser)
+    parser.add_argument(
+        "--check", action="store_true", help="look at configuration and keys, start nothing"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, or serve until stopped; the exit code."""
+    settings = config.load(arguments.config)
+    return _check(settings) if arguments.check else _serve(settings)
+
+
+def _check(settings: config.Config) -> int:
+    key, platform_key = keys(settings)
+    uplink, home = settings.uplink, settings.store.database.parent
+    for path in (uplink.tls_ca, uplink.tls_certificate, uplink.tls_key):
+        if path is not None and not os.access(path, os.R_OK):
+            raise DaemonError(f"{path}: named in [uplink] and cannot be read: put it there")
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise DaemonError(f"{home}: the journal's directory cannot be written: make it this user's")
+    bundle(settings)
+    print(f"{settings.path}: good; signing key {key.kid}, platform key {platform_key.kid}")
+    unit = {
+        "source": str(source(settings)),
+        "keys": [{"kid": key.kid, "public": key.public.to_text()}],
+    }
+    print(f"for the centre's registry: {json.dumps(unit)}")
+    return 0
+
+
+def _serve(settings: config.Config) -> int:
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
+    )
+    inbox = Inbox()
+    unit = Assembly(settings, inbox)
+    reloads = False
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        unit.loop.stop(signal.Signals(number).name)
+
+    def reload(number: int, frame: FrameType | None) -> None:
+        nonlocal reloads
+        try:
+            keys(config.load(settings.path))
+        except DaemonError as error:
+            log.error("the configuration stays as it is: %s", error)
+        else:
+            reloads = True
+            stop(number, frame)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, reload)
+    unit.start()
+    # What start-up made stays for good; the collector need not look at it again.
+    gc.freeze()
+    log.info("serving source=%s page=%s", source(settings), unit.page.url)
+    code = unit.loop.run()
+    unit.stop()
+    log.info("stopped code=%d", code)
+    if reloads and code == os.EX_OK:
+        # The same process anew: an open prompt is in the store, the pad keeps what is pressed.
+        os.execv(sys.executable, sys.orig_argv)
+    return code

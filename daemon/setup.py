@@ -1,0 +1,42 @@
+"""What the core is set up with (pure): who the unit is, its windows, what the hall decided."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from daemon.cases import Rules
+from daemon.night import FULL_DAY, Looks
+from protocol.bundle import Bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who this unit is and what runs on it."""
+
+    source: str
+    boot_id: str
+    versions: Mapping[str, str]
+    config_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLine:
+    """One queue line: its port, and the windows of this unit it speaks of."""
+
+    port: str
+    windows: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """Everything that does not change while the core lives; `bundle` is what its pads get."""
+
+    identity: Identity
+    lines: tuple[QueueLine, ...]
+    rules: Rules
+    looks: Looks = FULL_DAY
+    bundle: Bundle | None = None
+
+    @property
+    def windows(self) -> tuple[str, ...]:
+        """The numbers of the windows, each once, in the order of the lines."""
+        return tuple(number for line in self.lines for number in line.windows)
