@@ -44,6 +44,7 @@ def _check(settings: config.Config) -> int:
     print(f"{settings.path}: good; signing key {key.kid}, platform key {platform_key.kid}")
     unit = {
         "source": str(source(settings)),
+        "windows": [window.number for window in settings.windows],
         "keys": [{"kid": key.kid, "public": key.public.to_text()}],
     }
     print(f"for the centre's registry: {json.dumps(unit)}")
