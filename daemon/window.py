@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from daemon import snapshot as view
-from daemon.cases import PRESSED, REASONED, Cases, Closed, Heard, Lit, row
+from daemon.cases import Cases, Closed, Heard, Lit, row
 from daemon.edges import KeyEdge, Position
 from daemon.facts import Fact, Tested
 from daemon.firmware import Firmware
@@ -18,6 +18,7 @@ from daemon.pad_link import Face, PadLink
 from daemon.setup import Setup
 from daemon.tally import Tally
 from daemon.timekeeper import Timekeeper
+from daemon.transitions import PRESSED, REASONED
 from protocol.pad import messages
 
 # How long the screen thanks; the pad's own thanks lasts as long.

@@ -1,8 +1,8 @@
-"""The state diagram of docs/cases.md, drawn from the transition table: `python -m sim.case_diagram`."""
+"""The state diagram of docs/cases.md, from the transition table: `python -m sim.case_diagram`."""
 
 from pathlib import Path
 
-from daemon.cases import IDLE, TABLE
+from daemon.transitions import IDLE, TABLE
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "cases.md"
 BEGIN, END = "```mermaid\n", "```\n"

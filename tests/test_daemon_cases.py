@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from daemon.cases import TABLE, UNRATED, Cases
+from daemon.cases import Cases
 from daemon.reasons import Reason, Reasons
 from daemon.snapshot import (
     CALLED,
@@ -16,6 +16,7 @@ from daemon.snapshot import (
     REASONS,
     THANKS,
 )
+from daemon.transitions import TABLE, UNRATED
 from protocol.central.entry import read
 from protocol.pad import messages
 from sim.desk import RULES, Desk

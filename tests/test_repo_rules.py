@@ -52,9 +52,9 @@ PURE = (
         for name in (
             "append_only", "cases", "core", "edges", "effects", "events", "facts", "firmware",
             "health", "ledger", "night", "outbox", "pad_link", "privacy", "prompts", "recent",
-            "reasons", "screens", "sealing", "setup", "signal_line", "signals", "snapshot", "strangers",
-            "config/table", "window",
-            "tally", "timekeeper", "dialects/*",
+            "reasons", "screens", "sealing", "setup", "signal_line", "signals", "snapshot",
+            "strangers", "tally", "timekeeper", "transitions", "window", "config/table",
+            "dialects/*",
         )
     ),
     *(
