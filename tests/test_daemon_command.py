@@ -449,6 +449,35 @@ def test_configuration_when_changed_to_a_bad_one_then_the_old_one_stays(window):
     window.rate(1)
 
 
+def test_two_windows_of_one_unit_share_a_queue_line_and_a_journal(window):
+    daemon, folder = window.daemon, window.daemon.place.folder
+    next_pad = f'[[window]]\nnumber = "4"\npad = "{folder}/pad4"\nsignal = "{folder}/signal"\n'
+    daemon.place.write(("[store]", f"{next_pad}[store]"))
+    with Wire(folder / "pad4") as wire, VirtualPad(wire).running() as pad:
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.serves()
+        while any(one["pad"]["state"] != "up" for one in daemon.status()["windows"]):
+            wire.wait(0.01)
+        clerk = Clerk(window.signal_wire.write, window="4", day=date(2026, 11, 22))
+        for one, own_pad in ((window.clerk, window.pad), (clerk, pad)):
+            one.call()
+            one.complete()
+            wait_until(wire, lambda own_pad=own_pad: own_pad.face == PLEASE_RATE)
+        window.pad.press(1)
+        pad.press(5)
+        wait_until(wire, lambda: daemon.status()["day"]["rated"] == 2)
+    entries = checked(daemon.export())
+    ratings = [entry.data for entry in entries if entry.kind == "rating"]
+    assert {(one["window"], one["satisfaction"]) for one in ratings} == {("3", 5), ("4", 1)}
+
+
+def wait_until(wire, is_true):
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not is_true():
+        assert time.monotonic() < deadline_s
+        wire.wait(0.01)
+
+
 NEWER = 7
 MAKER = SigningKey.from_seed(bytes(31) + b"\x0a")
 
