@@ -2,8 +2,8 @@
 # ruff: noqa: F821
 # mypy: disable-error-code="name-defined"
 
-DEVICE = "__init__ board debounce firmware lamps loop pad selftest settings update"
-PAD = "__init__ errors framing line messages pad_end"
+DEVICE = "__init__ board debounce firmware loop pad selftest settings update"
+PAD = "__init__ errors faces framing line messages pad_end"
 
 include("$(PORT_DIR)/boards/manifest.py")
 package("device", files=[name + ".py" for name in DEVICE.split()], base_path="..")

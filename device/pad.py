@@ -13,10 +13,10 @@ press that comes late by the pad's clock carries it too, and the unit judges.
 """
 
 from device.debounce import SAMPLE_MS, Debounce
-from device.lamps import KEY_TESTS, OUTER, PATTERNS, Lamps
-from device.selftest import SelfTest
+from device.selftest import KEY_TESTS, SelfTest
 from device.update import Update
 from protocol.pad import messages
+from protocol.pad.faces import OUTER, PATTERNS, Player
 from protocol.pad.line import ticks_diff
 from protocol.pad.pad_end import PadEnd
 
@@ -34,7 +34,7 @@ class Pad:
         self.brightness = self.volume = messages.FULL
         self._link, self._update = link, update
         self._debounce = Debounce()
-        self.light = Lamps()
+        self.light = Player()
         self._test: SelfTest | None = None
         self._shown: object = None  # the pattern being played
         self._step_ticks = self._face_ticks = self._chord_ticks = 0

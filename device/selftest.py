@@ -9,6 +9,8 @@ from protocol.pad.messages import KEY_COUNT
 
 SHOW_MS = 3000  # one round of the face's pattern
 KEY_MS = 10_000
+# What is played while it waits for one key.
+KEY_TESTS = tuple([(((1 << index, 500), (0, 250)), ((2093, 80),)) for index in range(KEY_COUNT)])
 
 
 class SelfTest:

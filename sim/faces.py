@@ -11,7 +11,7 @@ from operator import or_
 from pathlib import Path
 from xml.etree import ElementTree
 
-from device.lamps import PATTERNS
+from protocol.pad.faces import PATTERNS
 from protocol.pad.messages import (
     FAULT,
     HEARD,

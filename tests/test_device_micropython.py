@@ -304,7 +304,7 @@ def test_every_file_on_micropython_then_executes(vm):
     assert turns.events[:-1] == imported
     assert len(imported) == len(modules) - 1 >= 20
     assert turns.ended == "done"
-    assert "('device', 10)" in turns.events[-1]
+    assert "('device', 9)" in turns.events[-1]
 
 
 def compiled(path: str, directory: Path) -> bytes:

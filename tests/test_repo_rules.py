@@ -44,7 +44,6 @@ PURE = (
     "protocol/pad/*.py",
     "protocol/central/*.py",
     "device/debounce.py",
-    "device/lamps.py",
     "device/pad.py",
     "device/selftest.py",
     *(

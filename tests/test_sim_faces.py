@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from device.lamps import PATTERNS
 from protocol.central import codes
+from protocol.pad.faces import PATTERNS
 from sim import faces
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,7 +1,7 @@
-"""What each face looks and sounds like (pure; CPython and MicroPython).
+"""What each face looks and sounds like, at the pad and at the unit (pure; both interpreters).
 
-A face never depends on the key that was pressed: who watches the pad learns that somebody
-pressed, and not what.
+A face never depends on the key that was pressed: who watches learns that somebody pressed, and
+not what.
 """
 
 from protocol.pad import messages
@@ -28,10 +28,6 @@ PATTERNS: "dict[int, Pattern]" = {
         ((1760, 300), (0, 100), (2637, 300)),
     ),
 }  # fmt: skip
-# Of the self-test, while it waits for one key.
-KEY_TESTS = tuple(
-    [(((1 << index, 500), (0, 250)), ((2093, 80),)) for index in range(messages.KEY_COUNT)]
-)
 
 
 def _at(steps: "Steps", elapsed_ms: int) -> int:
@@ -43,7 +39,7 @@ def _at(steps: "Steps", elapsed_ms: int) -> int:
     return -1
 
 
-class Lamps:
+class Player:
     """Plays the pattern of a face."""
 
     def __init__(self) -> None:
