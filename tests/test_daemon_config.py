@@ -99,6 +99,21 @@ def test_look_of_the_pad_then_as_written(tmp_path):
     assert looks == Looks(day=Look(80, 0), night=(21 * 60, 6 * 60 + 30))
 
 
+def test_lamps_of_two_windows_then_as_written(tmp_path):
+    second = '[[window]]\nnumber = "4"\npad = "/dev/p4"\nsignal = "/dev/s"\nbuzzer_pin = 22\n'
+    text = changed(
+        ("# lamp_pin = 0 ", "lamp_pin = 17 "),
+        ("[store]\n", f"{second}[store]\n"),
+        ('# kind = "none" ', 'kind = "gpio" '),
+        ("# active_low = false ", "active_low = true "),
+        ('# player = "aplay -q" ', """player = "mpg123 -q -a 'plughw:1'" """),
+    )
+    read = load(tmp_path, text)
+    assert [(one.lamp_pin, one.buzzer_pin) for one in read.windows] == [(17, 0), (0, 22)]
+    assert (read.lamp.kind, read.lamp.buzzer, read.lamp.active_low) == ("gpio", "passive", True)
+    assert read.voice.player == ("mpg123", "-q", "-a", "plughw:1")
+
+
 def test_line_description_when_all_is_shown_is_the_default(tmp_path):
     line = load(tmp_path, FULL.replace('dialect = "native"', 'dialect = "line"')).signal.line
     assert line is not None
@@ -240,6 +255,17 @@ def test_sentence_names_file_and_count(tmp_path):
         ('[pad]\nnight = "24:00-06:00"\n', "pad.night: '24:00-06:00' is not allowed; from when"),
         ('[pad]\nnight = "21-6"\n', "pad.night: '21-6' is not allowed"),
         ('[pad]\nfirmware = "f"\n', "pad.firmware_key: missing; the key of who makes"),
+        ("[[window]]\nlamp_pin = 2\n", "window[1].lamp_pin: 2 is not allowed; the BCM number of a"),
+        ("[[window]]\nlamp_pin = true\n", "window[1].lamp_pin: True is not allowed"),
+        ("[[window]]\nlamp_pin = 17\nbuzzer_pin = 17\n", "window[1].buzzer_pin: 17 is not all"),
+        ("[[window]]\n[[window]]\nlamp_pin = 0\nbuzzer_pin = 31\n", "window[2].buzzer_pin: 31"),
+        ("[[window]]\nlamp_pin = 17\n[[window]]\nlamp_pin = 17\n", "window[2].lamp_pin: 17 is"),
+        ("[[window]]\nlamp_pin = 17\n", "lamp.kind: 'none' is not allowed; \"gpio\" where a"),
+        ('[[window]]\n[lamp]\nkind = "gpio"\n', "lamp.kind: 'gpio' is not allowed; a [[window]]"),
+        ("[lamp]\nactive_low = 1\n", "lamp.active_low: 1 is not allowed; true or false"),
+        ("[voice]\nplayer = 'aplay \"'\n", "voice.player: 'aplay \"' is not allowed; a program"),
+        ('[voice]\nplayer = " "\n', "voice.player: ' ' is not allowed"),
+        ("[voice]\nlongest_s = 31\n", "voice.longest_s: 31 is not allowed; seconds from 1 to 30"),
         ('[store]\ndatabase = "a\\u0000b"\n', "store.database: 'a\\x00b' is not allowed"),
         ('[uplink]\nbroker = "a b"\n', "uplink.broker: 'a b' is not allowed"),
         ('[uplink]\ntls_key = "k"\n', "uplink.tls_certificate: missing; tls_key needs it"),

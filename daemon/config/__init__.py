@@ -12,6 +12,7 @@ from pathlib import Path
 
 from daemon.config.case import Case
 from daemon.config.clock import Clock
+from daemon.config.lamp import Lamp
 from daemon.config.pad import Pad
 from daemon.config.page import Page
 from daemon.config.panel import Panel
@@ -21,6 +22,7 @@ from daemon.config.store import Store
 from daemon.config.table import Table
 from daemon.config.unit import Unit
 from daemon.config.uplink import Uplink
+from daemon.config.voice import Voice
 from daemon.config.window import Window, windows
 from daemon.errors import ConfigError
 
@@ -44,6 +46,8 @@ class Config:
     uplink: Uplink
     clock: Clock
     panel: Panel
+    lamp: Lamp
+    voice: Voice
     page: Page
 
 
@@ -80,11 +84,12 @@ def load(path: Path) -> Config:
 
 def _config(path: Path, digest: str, top: Table) -> Config:
     base = path.resolve().parent
+    served = windows(top)
     config = Config(
         path=path,
         digest=digest,
         unit=Unit.read(top.table("unit"), base),
-        windows=windows(top),
+        windows=served,
         store=Store.read(top.table("store"), base),
         pad=Pad.read(top.table("pad"), base),
         signal=Signal.read(top.table("signal")),
@@ -93,6 +98,8 @@ def _config(path: Path, digest: str, top: Table) -> Config:
         uplink=Uplink.read(top.table("uplink"), base),
         clock=Clock.read(top.table("clock")),
         panel=Panel.read(top.table("panel")),
+        lamp=Lamp.read(top.table("lamp"), served),
+        voice=Voice.read(top.table("voice"), base),
         page=Page.read(top.table("page")),
     )
     top.done()

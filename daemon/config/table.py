@@ -58,6 +58,13 @@ class Table:
             return default
         return next(choice for choice in choices if choice == value)
 
+    def flag(self, key: str, default: bool) -> bool:
+        value = self.value(key, default)
+        if type(value) is bool:
+            return value
+        self.wrong(key, value, "true or false")
+        return default
+
     def integer(self, key: str, least: int, most: int, default: int) -> int:
         value = self.value(key, default)
         if type(value) is int and least <= value <= most:

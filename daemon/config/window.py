@@ -9,6 +9,10 @@ from daemon.config.table import Table, is_path
 # A Raspberry Pi has four USB sockets, and each window's pad takes one.
 WINDOWS_MAX = 4
 NUMBER = re.compile(r"[0-9A-Za-z-]{1,8}")
+# BCM numbers of the 40-pin header that are nobody else's: 0 and 1 read a board's name, 2 and 3 are
+# I2C (the OLED), 7 to 11 SPI and 24, 25 an SPI display's own two, 14 and 15 the UART (the pad).
+FREE_PINS = (4, 5, 6, 12, 13, *range(16, 24), 26, 27)
+NO_PIN = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +22,8 @@ class Window:
     number: str
     pad: str
     signal: str
+    lamp_pin: int = NO_PIN
+    buzzer_pin: int = NO_PIN
 
     @classmethod
     def read(cls, table: Table) -> Self:
@@ -29,6 +35,8 @@ class Window:
             signal=table.text(
                 "signal", fits=is_path, allowed="a device path: /dev/haochaping/signal"
             ),
+            lamp_pin=_pin(table, "lamp_pin"),
+            buzzer_pin=_pin(table, "buzzer_pin"),
         )
         table.done()
         return window
@@ -43,4 +51,25 @@ def windows(top: Table) -> tuple[Window, ...]:
         for index, value in enumerate(seen):
             if value and value in seen[:index]:
                 tables[index].wrong(name, value, f"two {what} of one unit may not be the same")
+    _check_pins(tables, found)
     return found
+
+
+def _pin(table: Table, key: str) -> int:
+    pin = table.value(key, NO_PIN)
+    if type(pin) is int and pin in (NO_PIN, *FREE_PINS):
+        return pin
+    free = ", ".join(map(str, FREE_PINS))
+    table.wrong(key, pin, f"the BCM number of a pin nothing else uses: {free}; 0 for none")
+    return NO_PIN
+
+
+def _check_pins(tables: list[Table], found: tuple[Window, ...]) -> None:
+    taken: set[int] = set()
+    for table, window in zip(tables, found, strict=True):
+        for key in ("lamp_pin", "buzzer_pin"):
+            pin = getattr(window, key)
+            if pin in taken:
+                table.wrong(key, pin, "a pin takes one lamp or one buzzer, of one window")
+            if pin != NO_PIN:
+                taken.add(pin)
