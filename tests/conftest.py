@@ -8,6 +8,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ TOOLS: dict[str, tuple[Callable[[], object], str]] = {
     "java": (lambda: shutil.which("javac"), "apt install openjdk-17-jdk-headless"),
     "go": (lambda: shutil.which("go"), "apt install golang-go"),
     "postgres": (Postgres.available, "apt install postgresql"),
+    "rpi_lgpio": (lambda: find_spec("RPi"), "pip install rpi-lgpio (Python 3.13: swig, too)"),
     "unifont": (
         lambda: list(Path("/usr/share/fonts").glob("*/unifont/*")),
         "apt install fonts-unifont",

@@ -24,6 +24,7 @@ MAY_IMPORT = {
 # Where each third-party package is imported: once, or once on each side of the contract.
 IMPORTED_IN = {
     "PIL": {"daemon/panel.py"},
+    "RPi": {"daemon/gpio.py"},
     "amqtt": {"sim/brokers.py"},
     "cryptography": {"sim/authority.py"},
     "jsonschema_rs": {"protocol/central/schema.py"},
