@@ -13,8 +13,10 @@ from daemon.control import Control
 from daemon.core import Core
 from daemon.dialects import dialect
 from daemon.errors import DaemonError
+from daemon.gpio import Gpio
 from daemon.inbox import Inbox
 from daemon.journal import Journal
+from daemon.lamp import Lamp
 from daemon.loop import Loop
 from daemon.page import Page
 from daemon.panel import Panel
@@ -23,6 +25,7 @@ from daemon.privacy import born_before, concealer
 from daemon.setup import Identity, QueueLine, Setup
 from daemon.store import Store
 from daemon.uplink import Uplink
+from daemon.voice import Voice
 from daemon.wallclock import WallClock, boot_id, boottime_ms
 from protocol.bundle import Bundle, BundleError
 from protocol.bundle import read as read_bundle
@@ -55,8 +58,19 @@ class Assembly:
         answering = Control(
             self._database, lambda: self.page.snapshot, self._store.read, inbox.died
         )
+        wall_clock = WallClock(settings.clock.trust)
+        voice = Voice(settings.voice, inbox.died)
+        self._lamps = _lamps(settings, wall_clock, voice, inbox)
         setup, conceal = _setup(settings), _concealer(key)
-        self._workers = (self._store, self._uplink, *panels.values(), self.page, answering)
+        self._workers = (
+            self._store,
+            self._uplink,
+            *panels.values(),
+            voice,
+            *self._lamps.values(),
+            self.page,
+            answering,
+        )
         self.loop = Loop(
             Core(
                 boottime_ms(),
@@ -66,17 +80,23 @@ class Assembly:
             ),
             {window.number: Port(window.pad, PAD_BAUD) for window in settings.windows},
             [Port(line.port, settings.signal.baud) for line in setup.lines],
-            WallClock(settings.clock.trust),
+            wall_clock,
             inbox,
             self._store,
             self._uplink,
             panels,
+            self._lamps,
             self.page,
         )
 
     def start(self) -> None:
         for worker in self._workers:
             worker.start()
+
+    def darken(self) -> None:
+        """Leave no lamp lit and no buzzer sounding."""
+        for lamp in self._lamps.values():
+            lamp.stop(GOODBYE_S)
 
     def stop(self) -> None:
         """Say goodbye to the broker, finish with the disk."""
@@ -158,6 +178,22 @@ def _setup(settings: Config) -> Setup:
         looks=pad.looks,
         bundle=_offered(settings),
     )
+
+
+def _lamps(settings: Config, wall_clock: WallClock, voice: Voice, inbox: Inbox) -> dict[str, Lamp]:
+    """The lamp of each window; without pins it only leads the voice."""
+    has_pins = settings.lamp.kind == "gpio"
+    return {
+        window.number: Lamp(
+            window.number,
+            Gpio(settings.lamp, window) if has_pins else None,
+            settings.pad.looks,
+            wall_clock.utc_ms,
+            inbox.died,
+            speak=voice.say,
+        )
+        for window in settings.windows
+    }
 
 
 def _offered(settings: Config) -> Bundle | None:

@@ -38,6 +38,7 @@ from daemon.events import (
     Woken,
 )
 from daemon.inbox import Inbox
+from daemon.lamp import Lamp
 from daemon.network import address
 from daemon.page import Page
 from daemon.panel import Panel
@@ -78,11 +79,13 @@ class Loop:
         store: Store,
         uplink: Uplink,
         panels: Mapping[str, Panel],
+        lamps: Mapping[str, Lamp],
         page: Page,
     ) -> None:
-        """`pads` and `panels` by the number of their window, `terminals` in the lines' order."""
+        """What is by name is by the number of its window, `terminals` are in the lines' order."""
         self._core, self._wall_clock, self._inbox = core, wall_clock, inbox
         self._store, self._uplink, self._panels, self._page = store, uplink, panels, page
+        self._lamps = lamps
         # The pads first: a press before the call that would end its prompt, when one turn has both.
         self._pads = {window: _pad_line(window, port) for window, port in pads.items()}
         self._terminals = [_signal_line(index, port) for index, port in enumerate(terminals)]
@@ -210,6 +213,7 @@ class Loop:
         for index, window in enumerate(shown.windows):
             if before is None or window.screen != before.windows[index].screen:
                 self._panels[window.number].show(window.screen)
+                self._lamps[window.number].show(window.screen)
         log_changes(before, shown)
 
 

@@ -35,6 +35,8 @@ def boot_id() -> str:
 
 
 class WallClock:
+    """Keeps nothing, so that any thread may ask."""
+
     def __init__(self, trust: str) -> None:
         self._trust = trust
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -48,3 +50,8 @@ class WallClock:
         state = self._libc.adjtimex(ctypes.byref(timex))
         synced = state not in (-1, TIME_ERROR)
         return ClockRead(offset_ms, synced, max(1, timex.maxerror // 1000))
+
+    def utc_ms(self) -> int | None:
+        """The wall clock now, when it is vouched for."""
+        read = self.read()
+        return boottime_ms() + read.offset_ms if read.synced else None

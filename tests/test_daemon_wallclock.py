@@ -38,3 +38,10 @@ def test_wall_clock_when_the_kernel_is_asked_has_an_error_bound_of_at_most_its_1
     read = WallClock("kernel").read()
     assert isinstance(read.synced, bool)
     assert 1 <= read.error_ms <= 16_000 or not read.synced
+
+
+def test_wall_clock_tells_the_time_only_when_it_is_vouched_for():
+    utc_ms = WallClock("host").utc_ms()
+    assert utc_ms is not None
+    assert abs(utc_ms - time.time_ns() // 1_000_000) < 10_000
+    assert (WallClock("kernel").utc_ms() is None) == (not WallClock("kernel").read().synced)

@@ -50,10 +50,10 @@ PURE = (
     *(
         f"daemon/{name}.py"
         for name in (
-            "append_only", "cases", "core", "edges", "effects", "events", "facts", "firmware",
-            "health", "ledger", "night", "outbox", "pad_link", "privacy", "prompts", "recent",
-            "reasons", "screens", "sealing", "setup", "signal_line", "signals", "snapshot",
-            "strangers", "tally", "timekeeper", "transitions", "window", "config/table",
+            "append_only", "cases", "core", "edges", "effects", "events", "faces", "facts",
+            "firmware", "health", "ledger", "night", "outbox", "pad_link", "privacy", "prompts",
+            "recent", "reasons", "screens", "sealing", "setup", "signal_line", "signals",
+            "snapshot", "strangers", "tally", "timekeeper", "transitions", "window", "config/table",
             "dialects/*",
         )
     ),

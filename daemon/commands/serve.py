@@ -9,7 +9,7 @@ import signal
 import sys
 from types import FrameType
 
-from daemon import config
+from daemon import config, voice
 from daemon.assembly import Assembly, bundle, keys, source
 from daemon.errors import DaemonError
 from daemon.inbox import Inbox
@@ -41,6 +41,7 @@ def _check(settings: config.Config) -> int:
     if not os.access(home, os.W_OK | os.X_OK):
         raise DaemonError(f"{home}: the journal's directory cannot be written: make it this user's")
     bundle(settings)
+    voice.check(settings.voice)
     print(f"{settings.path}: good; signing key {key.kid}, platform key {platform_key.kid}")
     unit = {
         "source": str(source(settings)),
@@ -79,7 +80,10 @@ def _serve(settings: config.Config) -> int:
     # What start-up made stays for good; the collector need not look at it again.
     gc.freeze()
     log.info("serving source=%s page=%s", source(settings), unit.page.url)
-    code = unit.loop.run()
+    try:
+        code = unit.loop.run()
+    finally:
+        unit.darken()
     unit.stop()
     log.info("stopped code=%d", code)
     if reloads and code == os.EX_OK:
