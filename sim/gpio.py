@@ -5,6 +5,7 @@ latter. A wave is only noted, not played.
 """
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 NO_MODE = NO_PIN = -1
@@ -142,6 +143,61 @@ class Board:
         if not all(0 <= pin < CHANNELS for pin in pins):
             raise ValueError("The channel sent is invalid on a Raspberry Pi")
         return pins
+
+
+# What a program under test imports as RPi.GPIO. Its trouble stands in a file and may change while
+# it runs: nothing, "absent", "stall", or what a RuntimeError says; each change of a pin is a line.
+STAND_IN = """
+import sys
+import time
+from pathlib import Path
+
+from sim.gpio import STALL_S, Board
+
+HERE = Path(__file__).parents[1]
+
+
+def trouble():
+    said = (HERE / "trouble").read_text()
+    if said == "stall":
+        time.sleep(STALL_S)
+    elif said:
+        raise RuntimeError(said)
+
+
+def changed(pin, state):
+    with (HERE / "pins").open("a") as file:
+        file.write(f"{pin} {state}\\n")
+
+
+if (HERE / "trouble").read_text() == "absent":
+    raise ImportError("No module named 'RPi.GPIO'")
+sys.modules[__name__] = Board(trouble, changed)
+"""
+STALL_S = 2.0
+
+
+class StandIn:
+    """The module RPi.GPIO for another program: `folder` goes first into its PYTHONPATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        package = folder / "RPi"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("")
+        (package / "GPIO.py").write_text(STAND_IN)
+        (folder / "pins").write_text("")
+        self.trouble("")
+
+    def trouble(self, what: str) -> None:
+        """Let every call from now on have this trouble; "" = none."""
+        new = self.folder / "new"
+        new.write_text(what)
+        new.replace(self.folder / "trouble")
+
+    def changes(self) -> list[str]:
+        """Every "pin state" so far."""
+        return (self.folder / "pins").read_text().splitlines()
 
 
 def _each(channel: int | Iterable[int]) -> list[int]:

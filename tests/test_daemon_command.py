@@ -24,6 +24,7 @@ from protocol.central.signing import SigningKey
 from protocol.pad import VERSION
 from protocol.pad.messages import PLEASE_RATE
 from sim.clerk import Clerk
+from sim.gpio import STALL_S, StandIn
 from sim.pads import ROOT, VirtualPad
 from sim.wire import Wire
 
@@ -69,7 +70,7 @@ class Place:
     """A directory with all a daemon needs; `port`s of nobody and of its choice."""
 
     def __init__(self, folder):
-        self.folder = folder
+        self.folder, self.environment = folder, None
         self.config = folder / "unit.toml"
         KEY.save(folder / "signing.pem")
         PLATFORM.public.save(folder / "platform.pub.pem")
@@ -102,7 +103,9 @@ class Daemon:
         self.place = place
         self.said = []
         self._lines = queue.Queue()
-        self.process = subprocess.Popen(command_line(place), stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command_line(place), stderr=subprocess.PIPE, text=True, env=place.environment
+        )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         try:
@@ -528,6 +531,109 @@ def test_firmware_that_may_not_be_offered_then_check_says_why_and_the_window_wor
         assert any("no firmware is offered to the pad" in line for line in window.daemon.said)
         window.rate(3)
         assert window.daemon.end() == 0
+
+
+# -- lamp and buzzer (H2)
+
+PINS = """number = "3"
+lamp_pin = 17
+buzzer_pin = 27"""
+
+
+@pytest.fixture
+def module(fresh):
+    """The double of RPi.GPIO that the daemon will import."""
+    module = StandIn(fresh.folder / "modules")
+    fresh.write(('number = "3"', PINS))
+    with fresh.config.open("a") as file:
+        file.write('[lamp]\nkind = "gpio"\n')
+    path = f"{module.folder}{os.pathsep}{os.environ.get('PYTHONPATH', ROOT)}"
+    fresh.environment = os.environ | {"PYTHONPATH": path}
+    return module
+
+
+@pytest.fixture
+def lit(module, fresh):
+    """A whole window with a lamp and a buzzer."""
+    window = Window(fresh)
+    with window.pad_wire, window.signal_wire, window.pad.running():
+        yield window
+        if window.daemon.process.poll() is None:
+            assert window.daemon.end() == 0
+
+
+def timed(window, key):
+    """How long one case took, from the call to the thanks."""
+    started_s = time.monotonic()
+    window.rate(key)
+    return time.monotonic() - started_s
+
+
+@pytest.mark.promise
+def test_lamp_when_its_pins_fail_costs_no_record_and_no_delay(lit, module, promise):
+    lit.rate(1)
+    tried = 0
+    late = 0
+    for trouble in ("GPIO busy", "stall", "", "GPIO busy"):
+        module.trouble(trouble)
+        for key in (2, 3):
+            late += timed(lit, key) > STALL_S
+            tried += 1
+        if trouble == "GPIO busy":
+            assert "another program has the pin" in said(lit, "lamp window=3 state=failing")
+        elif not trouble:
+            said(lit, "lamp window=3 state=sound")
+    module.trouble("")
+    assert lit.daemon.end() == 0
+    assert not any("slow turn" in line for line in lit.daemon.said)
+    assert module.changes()[-2:] == ["17 in", "27 in"]
+    again = Daemon(lit.daemon.place)
+    entries = checked(again.export())
+    assert again.end() == 0
+    rated = [entry.data["key"] for entry in entries if entry.kind == "rating"]
+    assert rated == [1, *(2, 3) * 4]
+    promise("H2", "cases while the lamp's pins fail or stall for 2 s", tried, late)
+
+
+def said(window, words):
+    """The line that has these words, said already or to come."""
+    for line in window.daemon.said:
+        if words in line:
+            return line
+    return window.daemon.wait_for(words).string
+
+
+def test_lamp_when_its_module_comes_late_is_a_sentence_and_the_window_works_and_speaks(
+    module, fresh
+):
+    spoken = fresh.folder / "spoken"
+    spoken.mkdir()
+    with fresh.config.open("a") as file:
+        file.write(f"""[voice]\nplease_rate = "please.wav"\nplayer = "cp -t '{spoken}'"\n""")
+    refused(fresh.command("--check"), "please.wav: named in [voice] and cannot be read")
+    (fresh.folder / "please.wav").write_bytes(b"RIFF")
+    assert fresh.command("--check").returncode == 0
+    module.trouble("absent")
+    window = Window(fresh)
+    with window.pad_wire, window.signal_wire, window.pad.running():
+        assert "apt install python3-rpi-lgpio" in said(window, "lamp window=3 state=failing")
+        window.rate(4)
+        module.trouble("")
+        window.rate(5)
+        said(window, "lamp window=3 state=sound")
+        assert "17 1" in module.changes()
+        window.clerk.call()
+        window.clerk.complete()
+        deadline_s = time.monotonic() + DEADLINE_S
+        while not (spoken / "please.wav").exists():
+            assert time.monotonic() < deadline_s, window.daemon.said
+            window.pad_wire.wait(0.01)
+        # The fastest kill leaves the pins as they are; the next start turns them off first.
+        window.daemon.end(signal.SIGKILL)
+        count = len(module.changes())
+        again = Daemon(fresh)
+        assert again.end() == 0
+        assert module.changes()[count : count + 2] == ["17 0", "27 0"]
 
 
 @pytest.mark.promise
