@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -286,6 +287,21 @@ def test_outputs_of_two_windows_when_one_closes_leave_the_other_as_it_is(rig):
 def test_pins_that_may_be_named_are_none_of_a_bus():
     assert set(FREE_PINS) & {0, 1, 2, 3, 7, 8, 9, 10, 11, 14, 15, 24, 25} == set()
     assert max(FREE_PINS) <= 27
+
+
+@pytest.mark.needs("rpi_lgpio")
+def test_page_of_the_hardware_names_free_pins_and_where_they_are_on_the_header(monkeypatch):
+    header = rig_of("rpi-lgpio", monkeypatch).module._BOARD_MAP
+    page = (ROOT / "docs" / "hardware.md").read_text("utf-8").partition("# The unit's lamp")[2]
+    rows = re.findall(r"^\| ([\d, ]+) \| ([\d, ]+) \|", page, re.M)
+    pins = {
+        int(place): int(pin)
+        for numbers, places in rows
+        for pin, place in zip(numbers.split(","), places.split(","), strict=True)
+    }
+    assert len(pins) == 8
+    assert pins == {place: header[place] for place in pins}
+    assert set(pins.values()) <= set(FREE_PINS)
 
 
 # -- what fails
