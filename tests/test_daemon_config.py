@@ -30,9 +30,16 @@ def load(tmp_path, text):
 
 
 def problems(tmp_path, text):
+    """What is wrong with a text, without the places."""
+    return [problem for _, problem in placed_problems(tmp_path, text)]
+
+
+def placed_problems(tmp_path, text):
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, text)
-    return caught.value.problems
+    pattern = re.compile(r"(?:line (\d+), column (\d+): )?(.*)")
+    found = [pattern.fullmatch(problem).groups() for problem in caught.value.problems]
+    return [(line and (int(line), int(column)), problem) for line, column, problem in found]
 
 
 def mistakes(path):

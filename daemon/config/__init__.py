@@ -19,7 +19,7 @@ from daemon.config.panel import Panel
 from daemon.config.reasons import Reasons
 from daemon.config.signal_line import Signal
 from daemon.config.store import Store
-from daemon.config.table import Table
+from daemon.config.table import Problems, Table
 from daemon.config.unit import Unit
 from daemon.config.uplink import Uplink
 from daemon.config.voice import Voice
@@ -66,7 +66,8 @@ def load(path: Path) -> Config:
     if len(raw) > FILE_LEN_MAX:
         raise ConfigError(str(path), [f"longer than {FILE_LEN_MAX} bytes: not a configuration"])
     try:
-        values = tomllib.loads(raw.decode())
+        text = raw.decode()
+        values = tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ConfigError(str(path), [f"not UTF-8 (line {line}): save it as UTF-8"]) from error
@@ -75,10 +76,11 @@ def load(path: Path) -> Config:
     except ValueError as error:
         # tomllib says the line; a number too long for Python is a ValueError as well.
         raise ConfigError(str(path), [f"not TOML: {error}"]) from error
-    problems: list[str] = []
-    config = _config(path, hashlib.sha256(raw).hexdigest(), Table("", values, problems))
-    if problems:
-        raise ConfigError(str(path), problems)
+    problems = Problems(text)
+    config = _config(path, hashlib.sha256(raw).hexdigest(), Table.top(values, problems))
+    sentences = problems.sentences()
+    if sentences:
+        raise ConfigError(str(path), sentences)
     return config
 
 

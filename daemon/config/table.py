@@ -7,7 +7,10 @@ wrong, so that one reading finds every mistake. A problem is a line: dotted key,
 import difflib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
+
+from daemon.config.places import Path as KeyPath
+from daemon.config.places import Position, places
 
 # What is quoted of a wrong value or of an unknown key.
 QUOTE_LEN_MAX = 60
@@ -16,13 +19,49 @@ A_PATH = "a path, relative to the configuration file"
 Choice = TypeVar("Choice", str, int)
 
 
+class Problems:
+    """What is wrong with a TOML text; its places are sought only once something is."""
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+        self._found: list[tuple[KeyPath, bool, str]] = []
+
+    def add(self, path: KeyPath, sentence: str, *, of_key: bool = False) -> None:
+        """Note a mistake at the value of a key, or at the key itself."""
+        self._found.append((path, of_key, sentence))
+
+    def sentences(self) -> list[str]:
+        """Every mistake in the order of the file, each with its line and column if it has any."""
+        found = places(self._text) if self._found and self._text else {}
+        shown: list[tuple[bool, Position, str]] = []
+        for path, of_key, sentence in self._found:
+            place = found.get(path)
+            if place is None:
+                shown.append((True, (0, 0), sentence))
+                continue
+            line, column = at = place.key if of_key else place.value
+            shown.append((False, at, f"line {line}, column {column}: {sentence}"))
+        return [sentence for *_, sentence in sorted(shown, key=lambda each: each[:2])]
+
+
 class Table:
-    def __init__(self, name: str, values: Mapping[str, Any], problems: list[str]) -> None:
-        self._name, self._values, self._problems = name, values, problems
+    def __init__(
+        self, name: str, path: KeyPath, values: Mapping[str, Any], problems: Problems
+    ) -> None:
+        self._name, self._path, self._values, self._problems = name, path, values, problems
         self._asked: set[str] = set()
+
+    @classmethod
+    def top(cls, values: Mapping[str, Any], problems: Problems) -> Self:
+        """The file itself."""
+        return cls("", (), values, problems)
 
     def __bool__(self) -> bool:
         return bool(self._values)
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the key is there; asks for it no more than that."""
+        return key in self._values
 
     # -- values
 
@@ -86,7 +125,7 @@ class Table:
         if not isinstance(values, dict):
             self.wrong(key, values, f"a table [{self._dotted(key)}]")
             values = {}
-        return Table(self._dotted(key), values, self._problems)
+        return Table(self._dotted(key), (*self._path, key), values, self._problems)
 
     def tables(self, key: str, most: int) -> list["Table"]:
         """The tables [[key]], 1 to `most` of them; problems name them by their number, from 1."""
@@ -96,10 +135,17 @@ class Table:
             self.wrong(key, found, allowed)
             found = []
         elif not 1 <= len(found) <= most:
-            self._problems.append(f"{self._dotted(key)}: {len(found)} of them; {allowed}")
+            self._problems.add(
+                (*self._path, key), f"{self._dotted(key)}: {len(found)} of them; {allowed}"
+            )
         return [
-            Table(f"{self._dotted(key)}[{number}]", values, self._problems)
-            for number, values in enumerate(found[:most], 1)
+            Table(
+                f"{self._dotted(key)}[{index + 1}]",
+                (*self._path, key, index),
+                values,
+                self._problems,
+            )
+            for index, values in enumerate(found[:most])
         ]
 
     def items(self) -> list[tuple[str, Any]]:
@@ -119,18 +165,23 @@ class Table:
     # -- problems
 
     def wrong(self, key: str, said: object, allowed: str) -> None:
-        self._problems.append(f"{self._dotted(key)}: {_quoted(said)} is not allowed; {allowed}")
+        self._problems.add(
+            (*self._path, key), f"{self._dotted(key)}: {_quoted(said)} is not allowed; {allowed}"
+        )
 
     def needs(self, key: str, allowed: str) -> None:
         if key not in self._values:
-            self._problems.append(f"{self._dotted(key)}: missing; {allowed}")
+            # A key that is not there has no place; its table has one, when it is there.
+            self._problems.add(self._path, f"{self._dotted(key)}: missing; {allowed}", of_key=True)
 
     def only(self, known: Collection[str]) -> None:
         """Report every key outside `known`, with the nearest known name."""
         for key in self._values:
             if key not in known:
                 hint = did_you_mean(key, known) or "; known: " + ", ".join(sorted(known))
-                self._problems.append(f"{self._dotted(key)}: unknown{hint}")
+                self._problems.add(
+                    (*self._path, key), f"{self._dotted(key)}: unknown{hint}", of_key=True
+                )
 
     def done(self) -> None:
         """Report every key nobody asked for."""
