@@ -10,7 +10,10 @@ SAYS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """One thing the terminal said of this window; texts are bounded and printable."""
+    """One thing the terminal said of one window; texts are bounded and printable.
+
+    window: its number in the unit's own spelling.
+    """
 
     say: str
     window: str

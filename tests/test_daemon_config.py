@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon import config
-from daemon.config.signal_line import FIELDS
+from daemon.config.vocabulary import FIELDS
 from daemon.errors import ConfigError
 from daemon.night import Look, Looks
 
@@ -20,7 +20,11 @@ EXAMPLE = resources.files("daemon").joinpath("config.example.toml").read_text("u
 FULL = re.sub(r"^# (\[+[\w.]+\]+|\w+ = )", r"\1", EXAMPLE, flags=re.MULTILINE)
 # Shown for those who need them; their default is to be absent.
 NO_DEFAULT = {"uplink.tls_ca", "uplink.tls_certificate", "uplink.tls_key"}
-OPEN_TABLES = {"signal.line.fields", "signal.line.words"}
+OPEN_TABLES = tuple(
+    f"signal.{dialect}.{table}"
+    for dialect in ("line", "jsonl", "frame")
+    for table in ("fields", "words", "sentences")
+)
 
 
 def load(tmp_path, text):
@@ -87,7 +91,7 @@ def test_example_when_comments_are_removed_shows_the_defaults(tmp_path):
         f"{name}.{key}"
         for name, table in tables(tomllib.loads(FULL))
         for key in table
-        if name and name not in OPEN_TABLES
+        if name and not name.startswith(OPEN_TABLES)
     }
     hidden = "\n".join(line for line in FULL.splitlines() if not line.startswith("tls_"))
     assert shown >= NO_DEFAULT
@@ -138,7 +142,7 @@ def test_keys_of_the_example_are_those_the_code_knows(tmp_path):
         if name
     }
     for name, table in tables(value):
-        if name in OPEN_TABLES:
+        if name.startswith(OPEN_TABLES):
             continue
         text = (
             FULL.replace(header[name], f"{header[name]}\nqqqqqqqq = 1", 1)
@@ -206,7 +210,8 @@ def test_many_mistakes_when_in_one_file_are_all_named(tmp_path):
         "the levels 1 to 5, each once, from the left key to the right",
         "signal.baud: 9601 is not allowed; "
         "one of 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200 (did you mean 9600?)",
-        "signal.dialect: 'nativ' is not allowed; one of native, line (did you mean native?)",
+        "signal.dialect: 'nativ' is not allowed; one of native, line, jsonl, frame "
+        "(did you mean native?)",
         "signal.line.encoding: 'gb2312' is not allowed; one of utf-8, gbk",
         "signal.line.fields.ticket: -1 is not allowed; a position from 0 to 63",
         "signal.line.fields.tickets: unknown (did you mean ticket?)",
@@ -284,6 +289,27 @@ def test_sentence_names_file_and_count(tmp_path):
         ('[signal.line]\nencoding = "gbk"\nstart = "请"\n', "signal.line.start: '请'"),
         ('[signal.line]\nencoding = "gbk"\nseparator = "😀"\n', "signal.line.separator: '😀'"),
         ("[signal.line]\nwords = {}\n", "signal.line.words: {} is not allowed; at least one"),
+        ('[signal.line.sentences]\n"请{tickt}" = "called"\n', "signal.line.sentences.请{tickt}:"),
+        ('[signal.line.sentences]\n"{ticket}{staff}" = "called"\n', "signal.line.sentences."),
+        ('[signal.line.sentences]\n"{ticket" = "called"\n', "signal.line.sentences.{ticket: "),
+        ('[signal.line.sentences]\n"请{ticket}" = "call"\n', "signal.line.sentences.请{ticket}: "),
+        ('[signal.jsonl]\nclosed = "[]"\n', "signal.jsonl.closed: '[]' is not allowed; one JSON"),
+        ('[signal.jsonl.fields]\nsay = 0\n', "signal.jsonl.fields.say: 0 is not allowed; a name"),
+        ('[signal.frame]\nheader = "?? 68"\n', "signal.frame.header: '?? 68' is not allowed"),
+        ('[signal.frame]\nend = "1"\n', "signal.frame.end: '1' is not allowed; 1 to 4 bytes"),
+        ('[signal.frame]\nend = "16"\n', "signal.frame.sum8: missing; where the sum is"),
+        ("[signal.frame.length]\nat = 1\n", "signal.frame.end: missing; without [signal"),
+        ("[signal.frame.length]\nsize = 3\n", "signal.frame.length.at: missing; its position"),
+        ("[signal.frame.sum8]\nat = -1\nto = 1\n", "signal.frame.sum8.to: 1 is not allowed"),
+        ('[signal.frame]\nclosed = "16 {window}"\n', "signal.frame.closed: '{window}' is not"),
+        ('[signal.frame]\nclosed = "16 {sum8}"\n', "signal.frame.closed: '{sum8}' is not allowed"),
+        ('[signal.frame]\nclosed = "16 {ticket}"\n', "signal.frame.closed: '16 {ticket}' is not"),
+        ("[signal.frame.fields]\nsay = 6\n", "signal.frame.fields.say: 6 is not allowed; a table"),
+        ('[signal.frame.fields]\nsay = {at = 6, as = "text"}\n', "signal.frame.fields.say.as: "),
+        ("[signal.frame.fields]\nsay = {at = 6, len = 2, to = -2}\n", "signal.frame.fields.say.le"),
+        ("[signal.frame.fields]\nsay = [{at = 6}, {to = 0}]\n", "signal.frame.fields.say[2].at: "),
+        ('[signal]\ndialect = "line"\nreply = true\n', "signal.line.closed: missing; reply = true"),
+        ("[signal]\nreply = 1\n", "signal.reply: 1 is not allowed; true or false"),
     ],
 )  # fmt: skip
 def test_wrong_value_is_named_with_its_key(tmp_path, line, key):
@@ -372,3 +398,36 @@ def test_any_bytes_give_mistakes(tmp_path_factory, content):
     path.write_bytes(content)
     with pytest.raises(ConfigError):
         config.load(path)
+
+
+DESCRIBED = """\
+[signal]
+dialect = "frame"
+
+[signal.frame]
+header = "FF 68 ?? ?? 68"
+end = 16
+[signal.frame.length]
+at = 2
+form = -2
+[signal.frame.fields]
+window = {at = 5, as = "unit"}
+say = [
+    {at = 6, as = "hex"},
+    {at = 7000},
+]
+[signal.frame.words]
+41 = "called"
+42 = "recall"
+"""
+
+
+def test_description_with_mistakes_names_each_with_its_line_and_column(tmp_path):
+    found = placed_problems(tmp_path, DESCRIBED)
+    assert [(place, text.split(";")[0]) for place, text in found if place] == [
+        ((6, 7), "signal.frame.end: 16 is not allowed"),
+        ((9, 1), "signal.frame.length.form: unknown (did you mean from?)"),
+        ((11, 24), "signal.frame.fields.window.as: 'unit' is not allowed"),
+        ((14, 11), "signal.frame.fields.say[2].at: 7000 is not allowed"),
+        ((18, 6), "signal.frame.words.42: 'recall' is not allowed"),
+    ]

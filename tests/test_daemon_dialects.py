@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.config.signal_line import FIELDS, LineFormat
+from daemon.config.line_format import LineFormat
+from daemon.config.signal_line import Signal as SignalConfig
+from daemon.config.vocabulary import FIELDS
 from daemon.dialects import dialect
 from daemon.dialects.gate import REPEAT_MS
 from daemon.dialects.line import RECORD_LEN_MAX, Line
@@ -45,7 +47,7 @@ def line(**changes):
         "encoding": "utf-8", "start": "", "end": "\n", "separator": ",", "checksum": "none",
         "fields": ALL_FIELDS, "words": WORDS,
     }  # fmt: skip
-    return Line(LineFormat(**format_ | changes), "3", CONCEAL)
+    return Line(LineFormat(**format_ | changes), ("3",), CONCEAL)
 
 
 def record(word, window="3", ticket="A023", *more, separator=","):
@@ -77,15 +79,15 @@ def test_native_when_a_message_is_good_gives_its_signal():
     }  # fmt: skip
     assert talk.received(0, said(**everything)) == [
         Signal(
-            window="3",
-            say="completed", ticket="A023", ticket_serial="20261122-1-A023",
+            say="completed", window="3", ticket="A023", ticket_serial="20261122-1-A023",
             project_no="BJ202611220001", service_number=2,
             task_code="11330102MB1X0000182000109001001", task_name="居民身份证换领",
             staff="0312", state="login",
         )
     ]  # fmt: skip
     assert talk.counts.as_dict() == {
-        "good": 1, "damaged": 0, "unknown": 0, "other_window": 0, "repeated": 0, "trimmed": 0,
+        "good": 1, "damaged": 0, "unknown": 0, "other_window": 0, "no_window": 0,
+        "repeated": 0, "trimmed": 0,
     }  # fmt: skip
 
 
@@ -229,8 +231,7 @@ def test_line_when_all_fields_are_there_gives_their_signal():
     text = "EVALUATION,3,A023,S1,BJ1, 2 ,11330102,居民身份证换领,0312,\n"
     assert line().received(0, text.encode()) == [
         Signal(
-            window="3",
-            say="completed", ticket="A023", ticket_serial="S1", project_no="BJ1",
+            say="completed", window="3", ticket="A023", ticket_serial="S1", project_no="BJ1",
             service_number=2, task_code="11330102", task_name="居民身份证换领", staff="0312",
         )
     ]  # fmt: skip
@@ -323,17 +324,15 @@ def test_line_when_staff_comes_or_goes_says_which(word, state):
 
 
 def test_line_of_the_configuration_is_the_one_that_is_made():
-    class Configured:
-        line = LineFormat(
-            encoding="utf-8", start="", end="\n", separator=",", checksum="none",
-            fields={"say": 0}, words={"X": "called"},
-        )  # fmt: skip
-
-    assert dialect(Configured, ("3",), CONCEAL).received(0, b"X\n") == [
-        Signal(say="called", window="3")
-    ]
-    Configured.line = None
-    assert dialect(Configured, ("3",), CONCEAL).received(0, said(**CALL)) == [CALLED]
+    described = LineFormat(
+        encoding="utf-8", start="", end="\n", separator=",", checksum="none",
+        fields={"say": 0}, words={"X": "called"},
+    )  # fmt: skip
+    config = SignalConfig(baud=9600, dialect="line", reply=False, line=described)
+    heard = dialect(config, ("3",), CONCEAL).received(0, b"X\n")
+    assert heard == [Signal(say="called", window="3")]
+    config = SignalConfig(baud=9600, dialect="native", reply=False)
+    assert dialect(config, ("3",), CONCEAL).received(0, said(**CALL)) == [CALLED]
 
 
 # -- both

@@ -107,7 +107,7 @@ def test_id_number_when_in_any_field_is_nowhere_in_what_comes_out(field):
     # The old form fits a ticket, which the longer one does not.
     values = [number, f"A{number}", f"{number}-1", REGION + "491001" + "002"]
     for value in values:
-        talk = Native("3", concealer(b"s", TODAY))
+        talk = Native(("3",), concealer(b"s", TODAY))
         body = json.dumps({"say": "completed", "n": value, field: value}).encode()
         heard = talk.received(0, encode(body, FRAME_LEN_MAX))
         assert number[6:16] not in repr(heard)
@@ -115,7 +115,7 @@ def test_id_number_when_in_any_field_is_nowhere_in_what_comes_out(field):
 
 
 def test_case_key_when_concealed_still_tells_cases_apart():
-    talk = Native("3", concealer(b"s", TODAY))
+    talk = Native(("3",), concealer(b"s", TODAY))
 
     def heard(number):
         body = json.dumps({"say": "bound", "n": number, "projectNo": number}).encode()

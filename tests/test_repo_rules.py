@@ -47,6 +47,7 @@ PURE = (
     "device/debounce.py",
     "device/pad.py",
     "device/selftest.py",
+    "daemon/config/vocabulary.py",
     "daemon/config/places.py",
     *(
         f"daemon/{name}.py"

@@ -16,7 +16,7 @@ class Line:
     def __init__(self) -> None:
         self.frames: list[bytes] = []
         self.clerk = Clerk(self.frames.append, window="3", day=DAY)
-        self._native = Native("3", lambda key: key)
+        self._native = Native(("3",), lambda key: key)
 
     def heard(self) -> list[Signal]:
         data = b"".join(self.frames)

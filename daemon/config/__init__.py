@@ -9,6 +9,7 @@ import hashlib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from daemon.config.case import Case
 from daemon.config.clock import Clock
@@ -58,6 +59,22 @@ def ask_for(parser: argparse.ArgumentParser) -> None:
 
 def load(path: Path) -> Config:
     """Read the configuration. Raises ConfigError with every mistake in it."""
+    raw, values, problems = _read(path)
+    config = _config(path, hashlib.sha256(raw).hexdigest(), Table.top(values, problems))
+    _refuse(path, problems)
+    return config
+
+
+def load_signal(path: Path) -> tuple[Signal, tuple[Window, ...]]:
+    """[signal] and the windows that are named, of a file that may hold nothing else yet."""
+    _, values, problems = _read(path)
+    top = Table.top(values, problems)
+    found = Signal.read(top.table("signal")), windows(top) if "window" in top else ()
+    _refuse(path, problems)
+    return found
+
+
+def _read(path: Path) -> tuple[bytes, dict[str, Any], Problems]:
     try:
         with path.open("rb") as file:
             raw = file.read(FILE_LEN_MAX + 1)
@@ -67,7 +84,7 @@ def load(path: Path) -> Config:
         raise ConfigError(str(path), [f"longer than {FILE_LEN_MAX} bytes: not a configuration"])
     try:
         text = raw.decode()
-        values = tomllib.loads(text)
+        return raw, tomllib.loads(text), Problems(text)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ConfigError(str(path), [f"not UTF-8 (line {line}): save it as UTF-8"]) from error
@@ -76,12 +93,12 @@ def load(path: Path) -> Config:
     except ValueError as error:
         # tomllib says the line; a number too long for Python is a ValueError as well.
         raise ConfigError(str(path), [f"not TOML: {error}"]) from error
-    problems = Problems(text)
-    config = _config(path, hashlib.sha256(raw).hexdigest(), Table.top(values, problems))
+
+
+def _refuse(path: Path, problems: Problems) -> None:
     sentences = problems.sentences()
     if sentences:
         raise ConfigError(str(path), sentences)
-    return config
 
 
 def _config(path: Path, digest: str, top: Table) -> Config:

@@ -1,118 +1,74 @@
-"""[signal]: what is spoken on the queue lines, and how a vendor's text is cut."""
+"""[signal]: what is spoken on the queue lines, and how a vendor's words are understood."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Self
+from typing import Any, Self
 
+from daemon.config.frame_format import FrameFormat
+from daemon.config.jsonl_format import JsonlFormat
+from daemon.config.line_format import LineFormat
 from daemon.config.table import Table, did_you_mean
-from daemon.signals import SAYS
+from daemon.installed import DIALECTS as GROUP
+from daemon.installed import Unusable, installed, names
 
 BAUDS = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
-DIALECTS = ("native", "line")
-FIELDS = (
-    "say", "window", "ticket", "ticketSerial", "projectNo", "serviceNumber",
-    "taskCode", "taskName", "staff", "state",
-)  # fmt: skip
-# What a vendor's word may mean; login and logout are `staff` with its state.
-WORDS = (*SAYS, "login", "logout")
-POSITION_COUNT = 64
-# The second byte of a GBK character is 0x40 or more.
-GBK_HALF_LEAST = "@"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineFormat:
-    """How a vendor's delimited text is cut: see config.example.toml."""
-
-    encoding: str
-    start: str
-    end: str
-    separator: str
-    checksum: str
-    fields: Mapping[str, int]
-    words: Mapping[str, str]
-
-    @classmethod
-    def read(cls, table: Table) -> Self:
-        encoding = table.choice("encoding", ("utf-8", "gbk"), "utf-8")
-        line = cls(
-            encoding=encoding,
-            start=_mark(table, "start", "", encoding),
-            end=_mark(table, "end", "\n", encoding),
-            separator=table.text(
-                "separator",
-                ",",
-                fits=partial(_encodes, encoding),
-                allowed=f"a text of characters that {encoding} has",
-            ),
-            checksum=table.choice("checksum", ("none", "sum8"), "none"),
-            fields=_fields(table.table("fields")),
-            words=_words(table.table("words")),
-        )
-        if not line.words:
-            table.wrong("words", {}, "at least one word of the vendor and what it means")
-        table.done()
-        return line
+DIALECTS = ("native", "line", "jsonl", "frame")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
+    """`line`, `jsonl` or `frame` is there when that is the dialect; `other` makes one of a package.
+
+    reply: the clerk's terminal is told when a prompt is closed, and nothing else.
+    """
+
     baud: int
     dialect: str
-    line: LineFormat | None
+    reply: bool
+    line: LineFormat | None = None
+    jsonl: JsonlFormat | None = None
+    frame: FrameFormat | None = None
+    other: Callable[[tuple[str, ...], Callable[[str], str]], Any] | None = None
 
     @classmethod
     def read(cls, table: Table) -> Self:
-        dialect = table.choice("dialect", DIALECTS, "native")
-        described = table.table("line")
+        dialect = table.text("dialect", "native")
+        reply = table.value("reply", False)
+        if type(reply) is not bool:
+            table.wrong("reply", reply, "true or false")
+            reply = False
+        line, jsonl, frame = (table.table(name) for name in DIALECTS[1:])
         # A description that is not in use is looked at as well: it will be.
-        line = LineFormat.read(described) if described or dialect == "line" else None
+        line_format = LineFormat.read(line) if line or dialect == "line" else None
+        jsonl_format = JsonlFormat.read(jsonl) if jsonl or dialect == "jsonl" else None
+        frame_format = FrameFormat.read(frame) if frame or dialect == "frame" else None
+        described = {"line": line, "jsonl": jsonl, "frame": frame}
+        if reply and dialect in described:
+            described[dialect].needs("closed", "reply = true needs what the terminal is told")
         signal = cls(
             baud=table.choice("baud", BAUDS, 9600),
             dialect=dialect,
-            line=line if dialect == "line" else None,
+            reply=reply,
+            line=line_format if dialect == "line" else None,
+            jsonl=jsonl_format if dialect == "jsonl" else None,
+            frame=frame_format if dialect == "frame" else None,
+            other=None if dialect in DIALECTS else _other(table, dialect),
         )
         table.done()
         return signal
 
 
-def _mark(table: Table, key: str, default: str, encoding: str) -> str:
-    """What a record begins or ends with; never what could be the half of a GBK character."""
-    if encoding == "utf-8":
-        return table.text(key, default)
-    return table.text(
-        key,
-        default,
-        fits=lambda text: text[:1] < GBK_HALF_LEAST and _encodes(encoding, text),
-        allowed="in gbk a text that begins with a control character, a digit or one of !#$*+,-/:;",
-    )
-
-
-def _encodes(encoding: str, text: str) -> bool:
+def _other(table: Table, dialect: str) -> Callable[..., Any] | None:
+    """The dialect of an installed package, made from its own table [signal.<name>]."""
+    known = (*DIALECTS, *names(GROUP))
+    if dialect not in known:
+        allowed = "one of " + ", ".join(known) + did_you_mean(dialect, known)
+        table.wrong("dialect", dialect, allowed)
+        return None
     try:
-        return bool(text.encode(encoding))
-    except UnicodeEncodeError:
-        return False
-
-
-def _fields(table: Table) -> dict[str, int]:
-    fields = {}
-    for name, position in table.items():
-        if type(position) is not int or not 0 <= position < POSITION_COUNT:
-            table.wrong(name, position, f"a position from 0 to {POSITION_COUNT - 1}")
-        else:
-            fields[name] = position
-    table.needs("say", "the position of the word that says what happened, from 0")
-    table.only(FIELDS)
-    return fields
-
-
-def _words(table: Table) -> dict[str, str]:
-    words = {}
-    for theirs, ours in table.items():
-        if ours not in WORDS:
-            table.wrong(theirs, ours, "one of " + ", ".join(WORDS) + did_you_mean(ours, WORDS))
-        else:
-            words[theirs] = ours
-    return words
+        read = installed(GROUP, dialect)
+    except Unusable as error:
+        table.wrong("dialect", dialect, str(error))
+        return None
+    maker: Callable[..., Any] = read(table.table(dialect))
+    return maker

@@ -1,34 +1,69 @@
 """Dialects (pure): what a queue or case terminal says, translated into one vocabulary.
 
-A dialect is an allow-list: it takes the fields it knows, bounds them, and forgets the rest. It
-never answers on the line. What it cannot use is counted, not raised.
+A dialect is an allow-list: it takes the fields it knows, bounds them, and forgets the rest. What
+it cannot use is counted, not raised. It answers on the line only when the hall wants it to, and
+then no more than that a window's prompt is closed.
 """
 
 from collections.abc import Callable
 from typing import Protocol
 
 from daemon.config.signal_line import Signal as SignalConfig
+from daemon.dialects.frame import Frame
 from daemon.dialects.gate import Counts
+from daemon.dialects.jsonl import Jsonl
 from daemon.dialects.line import Line
 from daemon.dialects.native import Native
 from daemon.signals import Signal
 
 
 class Dialect(Protocol):
-    """Turns bytes as they come, in any split, into signals for this window."""
+    """Turns bytes as they come, in any split, into signals for the windows of the line."""
 
     @property
     def counts(self) -> Counts: ...
 
-    def closed(self, window: str) -> bytes: ...
-
     def received(self, now_ms: int, data: bytes) -> list[Signal]: ...
+
+    def closed(self, window: str) -> bytes:
+        """What tells the terminal that a window's prompt is closed, for whatever reason."""
+        ...
+
+
+class _Silent:
+    """A dialect that never answers."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self.received = dialect.received
+
+    @property
+    def counts(self) -> Counts:
+        return self._dialect.counts
+
+    def closed(self, _window: str) -> bytes:
+        return b""
 
 
 def dialect(
     config: SignalConfig, windows: tuple[str, ...], conceal: Callable[[str], str]
 ) -> Dialect:
-    """The configured dialect; `conceal` replaces a case key that bears an ID number."""
+    """The configured dialect for the windows of one line; none of them: for every window heard.
+
+    conceal: replaces a case key that bears an ID number.
+    """
+    made = _made(config, windows, conceal)
+    return made if config.reply else _Silent(made)
+
+
+def _made(config: SignalConfig, windows: tuple[str, ...], conceal: Callable[[str], str]) -> Dialect:
     if config.line is not None:
         return Line(config.line, windows, conceal)
+    if config.jsonl is not None:
+        return Jsonl(config.jsonl, windows, conceal)
+    if config.frame is not None:
+        return Frame(config.frame, windows, conceal)
+    if config.other is not None:
+        made: Dialect = config.other(windows, conceal)
+        return made
     return Native(windows, conceal)

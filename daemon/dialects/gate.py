@@ -6,7 +6,7 @@ What names a ticket or a case must fit, or the whole record is damaged. What onl
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from daemon.signals import SAYS, Signal
 
@@ -20,9 +20,12 @@ PROJECT_LEN_MAX = 64
 STAFF_LEN_MAX = 32
 NAME_LEN_MAX = 64
 SERVICE_NUMBER_MAX = 999
+# A listener of every window remembers the last word of this many; a bus in the field has 32.
+WINDOWS_HEARD_MAX = 64
 # taskCode and taskHandleItem (domain.md 1). Their digits may look like an ID number by chance.
 TASK_CODE_LENS = (31, 33)
 
+_WINDOW = re.compile(r"[0-9A-Za-z-]{1,8}")
 _KEY = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:/-]*")
 _CODE = re.compile(r"[0-9A-Za-z]+")
 _STATES = ("login", "logout")
@@ -30,32 +33,43 @@ _STATES = ("login", "logout")
 
 @dataclass(slots=True)
 class Counts:
-    """What came over the line, by what became of it; `trimmed` counts fields, the rest records."""
+    """What came over the line, by what became of it; `trimmed` counts fields, the rest records.
+
+    why: what was wrong with the last record that was not believed, without any of its content.
+    """
 
     good: int = 0
     damaged: int = 0
     unknown: int = 0
     other_window: int = 0
+    no_window: int = 0
     repeated: int = 0
     trimmed: int = 0
+    why: str = ""
 
     def as_dict(self) -> dict[str, int]:
-        return asdict(self)
+        """The counters alone."""
+        return {field.name: getattr(self, field.name) for field in fields(self)[:-1]}
 
 
 class Gate:
-    """Turns a record of fields into a Signal for this window, or counts why not."""
+    """Turns a record of fields into a Signal for one of the unit's windows, or counts why not.
+
+    windows: the numbers as the unit writes them; none means that every window is listened to.
+    """
 
     def __init__(self, windows: tuple[str, ...], conceal: Callable[[str], str]) -> None:
-        self._windows = {number.lstrip("0"): number for number in windows}
+        self._windows = {window.lstrip("0"): window for window in windows}
+        self._only = windows[0] if len(windows) == 1 else None
         self._conceal = conceal
-        # By window: what was said last, and when.
+        # The last word of each window, and when it was first said.
         self._last: dict[str, tuple[object, int]] = {}
         self.counts = Counts()
 
-    def damaged(self) -> list[Signal]:
+    def damaged(self, why: str) -> list[Signal]:
         """Count a record that could not be read at all."""
         self.counts.damaged += 1
+        self.counts.why = why
         return []
 
     def admit(
@@ -64,56 +78,85 @@ class Gate:
         """At most one signal. `mark` identifies a repeat; without it the fields do."""
         if say not in SAYS:
             self.counts.unknown += 1
+            self.counts.why = "its word is none of the known ones"
             return []
         window = self._window(record.get("window"))
         if window is None:
-            self.counts.other_window += 1
             return []
         try:
             signal = self._signal(say, window, record)
-        except ValueError:
-            return self.damaged()
-        seen = (mark, signal)
-        last, last_ms = self._last.get(window, (None, 0))
-        repeated = seen == last and now_ms - last_ms < REPEAT_MS
-        self._last[window] = (seen, last_ms if repeated else now_ms)
-        if repeated:
+        except ValueError as error:
+            return self.damaged(str(error))
+        if self._is_repeat(now_ms, window, (mark, signal)):
             self.counts.repeated += 1
             return []
         self.counts.good += 1
         return [signal]
 
+    def translate(
+        self, now_ms: int, words: Mapping[str, str], record: Mapping[str, object]
+    ) -> list[Signal]:
+        """As `admit`, for a record whose `say` is a vendor's word."""
+        theirs = record.get("say")
+        say = words.get(theirs) if isinstance(theirs, str) else None
+        if say in _STATES:
+            return self.admit(now_ms, "staff", {**record, "state": say})
+        return self.admit(now_ms, say, record)
+
     def _window(self, said: object) -> str | None:
-        """Which window of ours is meant; who names none means the only one there is."""
-        if said is None and len(self._windows) == 1:
-            return next(iter(self._windows.values()))
-        return self._windows.get(str(said).lstrip("0"))
+        """Which of the unit's windows is meant, in the unit's own spelling; None is counted."""
+        if said is None and self._only is not None:
+            return self._only
+        if said is None and self._windows:
+            self.counts.no_window += 1
+            self.counts.why = "it names no window, and the line serves several"
+            return None
+        text = "" if said is None else str(said)
+        if not self._windows and (said is None or _WINDOW.fullmatch(text)):
+            return text
+        window = self._windows.get(text.lstrip("0"))
+        if window is None:
+            self.counts.other_window += 1
+            self.counts.why = "it speaks of another window"
+        return window
+
+    def _is_repeat(self, now_ms: int, window: str, seen: object) -> bool:
+        before, since_ms = self._last.get(window, (None, 0))
+        if seen == before and now_ms - since_ms < REPEAT_MS:
+            return True
+        self._last.pop(window, None)
+        self._last[window] = (seen, now_ms)
+        if len(self._last) > WINDOWS_HEARD_MAX:
+            del self._last[next(iter(self._last))]
+        return False
 
     def _signal(self, say: str, window: str, record: Mapping[str, object]) -> Signal:
         return Signal(
             say=say,
             window=window,
-            ticket=self._key(record.get("ticket"), TICKET_LEN_MAX),
-            ticket_serial=self._key(record.get("ticketSerial"), SERIAL_LEN_MAX),
-            project_no=self._key(record.get("projectNo"), PROJECT_LEN_MAX),
+            ticket=self._key(record, "ticket", TICKET_LEN_MAX),
+            ticket_serial=self._key(record, "ticketSerial", SERIAL_LEN_MAX),
+            project_no=self._key(record, "projectNo", PROJECT_LEN_MAX),
             service_number=_service_number(record.get("serviceNumber")),
             task_code=self._task_code(record.get("taskCode")),
             task_name=self._task_name(record.get("taskName")),
-            staff=self._staff(record.get("staff")),
+            staff=self._staff(record),
             state=_state(record.get("state")),
         )
 
-    def _key(self, value: object, len_max: int) -> str | None:
+    def _key(self, record: Mapping[str, object], name: str, len_max: int) -> str | None:
         """What names something, concealed when it bears an ID number. Raises ValueError."""
-        text = _text(value)
+        text = _text(name, record.get(name))
         if text is None:
             return None
-        if len(text) > len_max or not _KEY.fullmatch(text):
-            raise ValueError
+        if len(text) > len_max:
+            raise ValueError(f"{name} is longer than {len_max} characters")
+        if not _KEY.fullmatch(text):
+            raise ValueError(f"{name} holds a character that no key has")
         return self._conceal(text)[:len_max]
 
     def _task_code(self, value: object) -> str | None:
-        text = _text(value) if isinstance(value, str) else None
+        text = _text("taskCode", value) if isinstance(value, str) else None
         if text is None:
             return None
         is_plain = len(text) in TASK_CODE_LENS or self._conceal(text) == text
@@ -122,16 +165,16 @@ class Gate:
 
     def _task_name(self, value: object) -> str | None:
         """The item's name, cut to what is kept of one."""
-        text = _text(value) if isinstance(value, str) else None
+        text = _text("taskName", value) if isinstance(value, str) else None
         if text is None:
             return None
         if not self._fits(text.isprintable() and self._conceal(text) == text):
             return None
         return text if self._fits(len(text) <= NAME_LEN_MAX) else text[:NAME_LEN_MAX]
 
-    def _staff(self, value: object) -> str | None:
+    def _staff(self, record: Mapping[str, object]) -> str | None:
         try:
-            return self._key(value, STAFF_LEN_MAX)
+            return self._key(record, "staff", STAFF_LEN_MAX)
         except ValueError:
             self.counts.trimmed += 1
             return None
@@ -141,26 +184,28 @@ class Gate:
         return does
 
 
-def _text(value: object) -> str | None:
+def _text(name: str, value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise ValueError
+        raise ValueError(f"{name} is no text")
     return value.strip() or None
 
 
 def _service_number(value: object) -> int | None:
-    text = _text(value) if isinstance(value, str) else value
-    number = int(text) if isinstance(text, str) and text.isdecimal() else text
+    text = _text("serviceNumber", value) if isinstance(value, str) else value
+    # Digits without end are none; int() would refuse them, and in words of its own.
+    is_digits = isinstance(text, str) and text.isdecimal() and len(text) <= SERIAL_LEN_MAX
+    number = int(text) if isinstance(text, str) and is_digits else text
     if number is None:
         return None
     if type(number) is not int or not 1 <= number <= SERVICE_NUMBER_MAX:
-        raise ValueError
+        raise ValueError(f"serviceNumber is no number from 1 to {SERVICE_NUMBER_MAX}")
     return number
 
 
 def _state(value: object) -> str | None:
-    state = _text(value)
+    state = _text("state", value)
     if state not in (None, *_STATES):
-        raise ValueError
+        raise ValueError("state is neither login nor logout")
     return state

@@ -1,15 +1,18 @@
-"""Dialect `line` (pure): delimited text of any vendor, cut as the configuration describes it."""
+"""Dialect `line` (pure): a vendor's text, cut as the configuration describes it.
 
+A record is either fields between separators, or one of the sentences that are known.
+"""
+
+import re
 from collections.abc import Callable
 
-from daemon.config.signal_line import LineFormat
+from daemon.config.line_format import PLACEHOLDER, LineFormat
+from daemon.config.vocabulary import filled
 from daemon.dialects.gate import Counts, Gate
+from daemon.dialects.records import RECORD_LEN_MAX, Cutter
 from daemon.signals import Signal
 
-# Longer than any record seen in the field; what grows past it without an end is noise.
-RECORD_LEN_MAX = 512
-# Two words that are one of ours with its state.
-STATES = ("login", "logout")
+__all__ = ["RECORD_LEN_MAX", "Line"]
 
 
 class Line:
@@ -18,33 +21,24 @@ class Line:
     ) -> None:
         self._config = config
         self._start = config.start.encode(config.encoding)
-        self._end = config.end.encode(config.encoding)
         self._separator = config.separator.encode(config.encoding)
-        self._buffer = bytearray()
-        self._is_torn = False
+        self._cutter = Cutter(config.end.encode(config.encoding))
+        self._sentences = [(_Sentence(text), word) for text, word in config.sentences.items()]
         self._gate = Gate(windows, conceal)
 
     @property
     def counts(self) -> Counts:
         return self._gate.counts
 
-    def closed(self, _window: str) -> bytes:
-        return b""
+    def closed(self, window: str) -> bytes:
+        return filled(self._config.closed, window, self._config.encoding)
 
     def received(self, now_ms: int, data: bytes) -> list[Signal]:
         signals: list[Signal] = []
         for byte in data:
-            self._buffer.append(byte)
-            if self._buffer.endswith(self._end):
-                record = bytes(self._buffer[: -len(self._end)])
-                is_torn, self._is_torn = self._is_torn, False
-                self._buffer.clear()
-                if is_torn or record.strip():
-                    signals += self._read(now_ms, record, is_torn)
-            elif len(self._buffer) > RECORD_LEN_MAX:
-                # The latest bytes stay: a start mark among them begins a record of its own.
-                del self._buffer[0]
-                self._is_torn = True
+            cut = self._cutter.push(byte)
+            if cut is not None:
+                signals += self._read(now_ms, *cut)
         return signals
 
     def _read(self, now_ms: int, record: bytes, is_torn: bool) -> list[Signal]:
@@ -53,15 +47,17 @@ class Line:
             _, found, record = record.rpartition(self._start)
             is_torn = not found
         if is_torn:
-            return self._gate.damaged()
+            return self._gate.damaged("its beginning is missing")
         if self._config.checksum == "sum8":
             record, _, told = record.rpartition(self._separator)
             if told.strip().upper() != b"%02X" % (sum(record) & 0xFF):
-                return self._gate.damaged()
+                return self._gate.damaged("its sum does not fit")
         try:
             text = record.decode(self._config.encoding)
         except UnicodeDecodeError:
-            return self._gate.damaged()
+            return self._gate.damaged(f"it is no text in {self._config.encoding}")
+        if self._sentences:
+            return self._understand(now_ms, text.strip())
         # Cut as text: the second byte of a GBK character may look like a separator.
         texts = [field.strip() for field in text.split(self._config.separator)]
         values = {
@@ -69,7 +65,40 @@ class Line:
             for name, position in self._config.fields.items()
             if position < len(texts)
         }
-        say = self._config.words.get(values.pop("say", ""))
-        if say in STATES:
-            values["state"], say = say, "staff"
-        return self._gate.admit(now_ms, say, values)
+        return self._gate.translate(now_ms, self._config.words, values)
+
+    def _understand(self, now_ms: int, text: str) -> list[Signal]:
+        for sentence, word in self._sentences:
+            values = sentence.read(text)
+            if values is not None:
+                return self._gate.translate(now_ms, {word: word}, values | {"say": word})
+        return self._gate.translate(now_ms, {}, {})
+
+
+class _Sentence:
+    """A sentence with fields in it: 请{ticket}到{window}窗口."""
+
+    def __init__(self, text: str) -> None:
+        self._head = text.partition("{")[0]
+        parts = PLACEHOLDER.split(text)
+        # Every other part is a name, the one after it what follows the field.
+        self._pattern = re.compile(
+            "".join(
+                _field(part, parts[index + 1][:1]) if index % 2 else re.escape(part)
+                for index, part in enumerate(parts)
+            )
+        )
+
+    def read(self, text: str) -> dict[str, str] | None:
+        """Its fields, when the text is this sentence; what a torn one left before it is no harm."""
+        if self._head:
+            text = text[max(0, text.rfind(self._head)) :]
+        found = self._pattern.fullmatch(text)
+        return None if found is None else found.groupdict()
+
+
+def _field(name: str, following: str) -> str:
+    """A field up to the first character of what follows: so no line, however long, is costly."""
+    character = "." if name == "taskName" else r"[0-9A-Za-z_.:/-]"
+    before = f"(?!{re.escape(following)})" if following else ""
+    return f"(?P<{name}>(?:{before}{character})+)"

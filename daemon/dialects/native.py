@@ -6,11 +6,10 @@ damaged one is never believed. `n` numbers the messages: a repeat carries the nu
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
 from daemon.dialects.gate import Counts, Gate
 from daemon.signals import Signal
-from protocol.pad.framing import Decoder
+from protocol.pad.framing import Decoder, encode
 
 # An item name of 64 characters in UTF-8 beside keys and codes as long as they are in the field.
 FRAME_LEN_MAX = 512
@@ -23,18 +22,21 @@ class Native:
 
     @property
     def counts(self) -> Counts:
-        gate = self._gate.counts
-        return replace(gate, damaged=gate.damaged + self._decoder.bad_count)
+        return self._gate.counts
 
-    def closed(self, _window: str) -> bytes:
-        return b""
+    def closed(self, window: str) -> bytes:
+        said = json.dumps({"say": "closed", "window": window}, separators=(",", ":"))
+        return encode(said.encode(), FRAME_LEN_MAX)
 
     def received(self, now_ms: int, data: bytes) -> list[Signal]:
         signals: list[Signal] = []
         for byte in data:
+            bad = self._decoder.bad_count
             body = self._decoder.push(byte)
             if body is not None:
                 signals += self._read(now_ms, body)
+            elif self._decoder.bad_count > bad:
+                self._gate.damaged("it is no whole frame: stuffing, length or checksum")
         return signals
 
     def _read(self, now_ms: int, body: bytes) -> list[Signal]:
@@ -43,7 +45,7 @@ class Native:
         except (ValueError, RecursionError):
             record = None
         if not isinstance(record, dict):
-            return self._gate.damaged()
+            return self._gate.damaged("it is no JSON object")
         say = record.get("say")
         return self._gate.admit(
             now_ms, say if isinstance(say, str) else None, record, record.get("n")
