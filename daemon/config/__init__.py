@@ -65,12 +65,17 @@ def load(path: Path) -> Config:
     return config
 
 
-def load_signal(path: Path) -> tuple[Signal, tuple[Window, ...]]:
-    """[signal] and the windows that are named, of a file that may hold nothing else yet."""
-    _, values, problems = _read(path)
+def load_signal(path: Path | None, **said: object) -> tuple[Signal, tuple[Window, ...]]:
+    """[signal] and the windows that are named, of a file that may hold nothing else yet.
+
+    said: keys of [signal] that come before those of the file; without a file they are all.
+    """
+    _, values, problems = _read(path) if path is not None else (b"", {}, Problems())
+    if isinstance(values.setdefault("signal", {}), dict):
+        values["signal"].update(said)
     top = Table.top(values, problems)
     found = Signal.read(top.table("signal")), windows(top) if "window" in top else ()
-    _refuse(path, problems)
+    _refuse(path or "the command line", problems)
     return found
 
 
@@ -95,7 +100,7 @@ def _read(path: Path) -> tuple[bytes, dict[str, Any], Problems]:
         raise ConfigError(str(path), [f"not TOML: {error}"]) from error
 
 
-def _refuse(path: Path, problems: Problems) -> None:
+def _refuse(path: Path | str, problems: Problems) -> None:
     sentences = problems.sentences()
     if sentences:
         raise ConfigError(str(path), sentences)
