@@ -6,11 +6,12 @@ then no more than that a window's prompt is closed.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from daemon.config.signal_line import Signal as SignalConfig
 from daemon.dialects.frame import Frame
-from daemon.dialects.gate import Counts
+from daemon.dialects.gate import Counts, Gate, record
 from daemon.dialects.jsonl import Jsonl
 from daemon.dialects.line import Line
 from daemon.dialects.native import Native
@@ -45,6 +46,38 @@ class _Silent:
         return b""
 
 
+class _Gated:
+    """Another package's dialect: whatever it did, its signals pass our gate as well."""
+
+    def __init__(
+        self, dialect: Dialect, windows: tuple[str, ...], conceal: Callable[[str], str]
+    ) -> None:
+        self._dialect = dialect
+        self.closed = dialect.closed
+        self._gate = Gate(windows, conceal)
+        self._count = 0
+
+    @property
+    def counts(self) -> Counts:
+        theirs, ours = self._dialect.counts, self._gate.counts
+        return replace(
+            theirs,
+            good=ours.good,
+            damaged=theirs.damaged + ours.damaged,
+            unknown=theirs.unknown + ours.unknown,
+            other_window=theirs.other_window + ours.other_window,
+            trimmed=theirs.trimmed + ours.trimmed,
+        )
+
+    def received(self, now_ms: int, data: bytes) -> list[Signal]:
+        signals: list[Signal] = []
+        for signal in self._dialect.received(now_ms, data):
+            # Repeats are its own affair: it may know them by a number.
+            self._count += 1
+            signals += self._gate.admit(now_ms, signal.say, record(signal), self._count)
+        return signals
+
+
 def dialect(
     config: SignalConfig, windows: tuple[str, ...], conceal: Callable[[str], str]
 ) -> Dialect:
@@ -64,6 +97,5 @@ def _made(config: SignalConfig, windows: tuple[str, ...], conceal: Callable[[str
     if config.frame is not None:
         return Frame(config.frame, windows, conceal)
     if config.other is not None:
-        made: Dialect = config.other(windows, conceal)
-        return made
+        return _Gated(config.other(windows, conceal), windows, conceal)
     return Native(windows, conceal)

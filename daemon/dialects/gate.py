@@ -184,6 +184,21 @@ class Gate:
         return does
 
 
+def record(signal: Signal) -> dict[str, object]:
+    """The fields of a signal, as a dialect gives them to its gate."""
+    return {
+        "window": signal.window,
+        "ticket": signal.ticket,
+        "ticketSerial": signal.ticket_serial,
+        "projectNo": signal.project_no,
+        "serviceNumber": signal.service_number,
+        "taskCode": signal.task_code,
+        "taskName": signal.task_name,
+        "staff": signal.staff,
+        "state": signal.state,
+    }
+
+
 def _text(name: str, value: object) -> str | None:
     if value is None:
         return None

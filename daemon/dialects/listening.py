@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from daemon.dialects import Dialect
+from daemon.dialects.gate import record
 from daemon.signals import Signal
 
 # More than any record of the field; what goes on without one is shown in such pieces.
@@ -126,17 +127,8 @@ def _said(
         whose = " (of this unit)" if is_own else " (not of this unit)"
     window = f"window {signal.window}{whose}" if signal.window else "no window named"
     yield f"{signal.say}{f' {signal.state}' if signal.state else ''}, {window}"
-    fields = {
-        "ticket": signal.ticket,
-        "ticketSerial": signal.ticket_serial,
-        "projectNo": signal.project_no,
-        "serviceNumber": signal.service_number,
-        "taskCode": signal.task_code,
-        "taskName": signal.task_name,
-        "staff": signal.staff,
-    }
-    for name, value in fields.items():
-        if value is not None:
+    for name, value in record(signal).items():
+        if value is not None and name not in ("window", "state"):
             yield f"{name} {HIDDEN if bears_id_number(str(value)) else value}"
 
 
