@@ -65,7 +65,7 @@ def test_example_when_its_capture_is_heard_gives_the_signals_beside_it(name):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(cuts=st.lists(st.integers(1, 60), max_size=40))
 def test_example_however_its_capture_is_cut_gives_the_same(name, cuts):
     data = FOLDER.joinpath(f"{name}.capture").read_bytes()
@@ -218,7 +218,7 @@ def test_any_bit_when_flipped_never_says_something_else(name):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(before=st.binary(max_size=40), after=st.binary(max_size=40))
 def test_garbage_before_and_after_never_makes_a_signal(name, before, after):
     talk = talker(name)
@@ -229,7 +229,7 @@ def test_garbage_before_and_after_never_makes_a_signal(name, before, after):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(st.binary(max_size=60), max_size=8))
 def test_any_bytes_are_counted_and_never_raise(name, chunks):
     talk = talker(name)
