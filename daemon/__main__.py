@@ -5,11 +5,11 @@ import os
 import sys
 from types import ModuleType
 
-from daemon.commands import export, serve, status
+from daemon.commands import export, learn, listen, serve, status
 from daemon.errors import DaemonError
 
 EXIT_TROUBLE = 2
-COMMANDS: tuple[ModuleType, ...] = (serve, status, export)
+COMMANDS: tuple[ModuleType, ...] = (serve, status, export, listen, learn)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -150,6 +150,18 @@ def test_learned_frame_of_any_vendor_reads_the_same(scale):
         assert signals(learned, data) == signals(made, data), (seed, made, text)
 
 
+def test_learned_frame_when_a_master_polls_all_day_is_found_among_the_polls():
+    rng = random.Random(5)
+    made = any_frame(rng)
+    # What this terminal is asked between its calls: a frame of the same kind, always the same.
+    poll = speaker(made)("suspended", {"window": "99", "ticket": ""})
+    calls = morning(made, rng, count=8)
+    data = poll * 600 + calls + poll * 600
+    learned = read(learn(data), fields={"say": {"at": 0}}, words=made.frame.words)
+    learned = replace(learned, frame=replace(learned.frame, fields=made.frame.fields))
+    assert signals(learned, data) == signals(made, data)
+
+
 @settings(max_examples=30)
 @given(st.binary(max_size=300))
 def test_any_bytes_teach_nothing_or_a_text_that_is_toml(data):
@@ -181,22 +193,9 @@ def test_words_that_are_known_mean_something_of_ours():
 # -- the command
 
 
-COMMAND = """
-import argparse, sys
-from daemon import learn
-from daemon.errors import DaemonError
-parser = argparse.ArgumentParser()
-learn.configure(parser)
-try:
-    sys.exit(learn.run(parser.parse_args()))
-except DaemonError as error:
-    sys.exit(str(error))
-"""
-
-
 def start(*arguments):
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *map(str, arguments)],
+        [sys.executable, "-m", "daemon", "learn", *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
         env=os.environ | {"PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip

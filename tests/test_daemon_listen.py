@@ -139,18 +139,9 @@ def test_listener_of_a_line_without_end_keeps_little(block):
 # -- the command
 
 
-COMMAND = """
-import argparse, sys
-from daemon import {name} as command
-parser = argparse.ArgumentParser()
-command.configure(parser)
-sys.exit(command.run(parser.parse_args()))
-"""
-
-
-def start(*arguments, name="listen"):
+def start(*arguments):
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND.format(name=name), *map(str, arguments)],
+        [sys.executable, "-m", "daemon", "listen", *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
         env=os.environ | {"PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip

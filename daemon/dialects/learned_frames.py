@@ -16,6 +16,9 @@ from daemon.dialects.learned import MOST, RECORDS_LEAST, WORD_COUNT_MAX, Lesson
 DIFFERENT_LEAST = 5
 # What is searched; a minute of a busy line is less.
 CAPTURE_LEN_MAX = 3000
+# Frames repeated three times by a terminal that nobody answers, and one more.
+COPIES_MAX = 4
+GRAM_LEN = 8
 HEADS_MAX = 8
 LENGTH_AT_MAX = 6
 # Bytes of a frame that its length does not count: header, length itself, sum and end.
@@ -47,7 +50,7 @@ class Guess:
 
 
 def frames(data: bytes) -> Lesson | None:
-    data = data[:CAPTURE_LEN_MAX]
+    data = _news(data)
     # Sums of all beginnings: that of any range is a difference.
     sums = [0, *accumulate(data)]
     guesses = [*_with_length(data, sums), *_without_length(data, sums)]
@@ -62,6 +65,22 @@ def _trust(guess: Guess) -> int:
         return 1
     told = {frame[guess.length_at] for frame in guess.frames}
     return 2 if len(told) > 1 else 0
+
+
+def _news(data: bytes) -> bytes:
+    """The capture without what came again and again: a master polls all day, and calls are few."""
+    seen: Counter[bytes] = Counter()
+    kept = bytearray()
+    kept_to = 0
+    for at in range(len(data)):
+        gram = data[at : at + GRAM_LEN]
+        seen[gram] += 1
+        if seen[gram] <= COPIES_MAX:
+            kept += data[max(at, kept_to) : at + GRAM_LEN]
+            kept_to = max(kept_to, at + GRAM_LEN)
+        if len(kept) >= CAPTURE_LEN_MAX:
+            break
+    return bytes(kept)
 
 
 # -- guesses

@@ -13,13 +13,10 @@ COVERAGE_LEAST = 0.4
 # The bytes of plain text, and how many others there may be in it: noise.
 PLAIN = bytes((*range(0x20, 0x7F), *b"\t\r\n\x02\x03"))
 PLAIN_LESS = 0.03
-# A minute of the fastest line that is full; what is longer teaches nothing more.
-CAPTURE_LEN_MAX = 1_000_000
 
 
 def learn(data: bytes) -> str | None:
     """TOML to paste, with what is sure and what is asked as comments; None: nothing was found."""
-    data = data[:CAPTURE_LEN_MAX]
     if not data:
         return None
     # Bytes may look like Chinese text; text never fits the sums of many frames.

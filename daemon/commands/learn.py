@@ -1,4 +1,4 @@
-"""`python -m daemon learn`: a description of a queue line, proposed from what came over it.
+"""learn: a description of a queue line, proposed from what came over it.
 
 The capture comes from a file, or from the port for as long as it is listened to; it is kept in
 memory only and forgotten at the end.
@@ -9,7 +9,6 @@ import selectors
 import sys
 from pathlib import Path
 
-from daemon.dialects.learning import CAPTURE_LEN_MAX, learn
 from daemon.errors import DaemonError
 from daemon.ports import Port
 from daemon.wallclock import boottime_ms
@@ -18,6 +17,8 @@ NAME = "learn"
 HELP = "propose the description of a queue line, from a capture or from the port itself"
 # Ten calls, each said three times, at a window where something is going on.
 SECONDS = 60
+# A minute of the fastest line that is full; what is longer teaches nothing more.
+CAPTURE_LEN_MAX = 1_000_000
 BAUD = 9600
 
 
@@ -41,6 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
         data = _file(arguments.capture)
     else:
         data = _heard(Port(arguments.port, arguments.baud), arguments.seconds)
+    # Only here: the daemon that serves holds every command, and not what they need.
+    from daemon.dialects.learning import learn
+
     proposal = learn(data)
     if proposal is None:
         raise DaemonError(

@@ -1,4 +1,4 @@
-"""`python -m daemon listen`: what arrives on a queue line, live, decoded beside its bytes.
+"""listen: what arrives on a queue line, live, decoded beside its bytes.
 
 For the technician at a new window. Nothing is stored, and nothing is said on the line.
 """
