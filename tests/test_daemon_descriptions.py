@@ -22,6 +22,7 @@ FOLDER = resources.files("daemon.dialects").joinpath("examples")
 CONFIGS = {path.stem: load_signal(path)[0] for path in sorted(EXAMPLES.glob("*.toml"))}
 # Those whose frames carry a checksum: what is hurt is never believed.
 CHECKED = ("native", "line", "frame", "colon")
+PAGE = (EXAMPLES.parents[2] / "docs" / "dialects.md").read_text("utf-8")
 CALL = {"window": "3", "ticket": "A023"}
 
 
@@ -73,6 +74,12 @@ def test_example_however_its_capture_is_cut_gives_the_same(name, cuts):
     found = [signal for piece in pieces(data, cuts) for signal in cut.received(0, piece)]
     assert found == whole.received(0, data)
     assert cut.counts == whole.counts
+
+
+@pytest.mark.parametrize("name", ["line", "sentence", "frame", "colon"])
+def test_bytes_of_an_example_in_the_documents_are_those_that_are_said(name):
+    told = speaker(CONFIGS[name])("called", CALL).hex(" ").upper()
+    assert f"[{name}.toml](../daemon/dialects/examples/{name}.toml) | `{told}`" in PAGE
 
 
 # -- frames, by hand
