@@ -294,6 +294,7 @@ def test_sentence_names_file_and_count(tmp_path):
         ('[signal.line.sentences]\n"{ticket" = "called"\n', "signal.line.sentences.{ticket: "),
         ('[signal.line.sentences]\n"请{ticket}" = "call"\n', "signal.line.sentences.请{ticket}: "),
         ('[signal.jsonl]\nclosed = "[]"\n', "signal.jsonl.closed: '[]' is not allowed; one JSON"),
+        ('[signal.jsonl]\nclosed = "{"\n', "signal.jsonl.closed: '{' is not allowed; one JSON"),
         ('[signal.jsonl.fields]\nsay = 0\n', "signal.jsonl.fields.say: 0 is not allowed; a name"),
         ('[signal.frame]\nheader = "?? 68"\n', "signal.frame.header: '?? 68' is not allowed"),
         ('[signal.frame]\nend = "1"\n', "signal.frame.end: '1' is not allowed; 1 to 4 bytes"),

@@ -14,6 +14,7 @@ from daemon.config.jsonl_format import VEHICLE_OFFICE, JsonlFormat
 from daemon.dialects import dialect
 from daemon.dialects.gate import REPEAT_MS, WINDOWS_HEARD_MAX
 from daemon.dialects.jsonl import LINE_LEN_MAX, Jsonl
+from daemon.errors import ConfigError
 from daemon.signals import Signal
 from sim.desk import Desk
 from sim.terminal import EXAMPLES, WINDOWS, capture, heard, speaker
@@ -142,6 +143,65 @@ def test_frame_of_zeros_says_nothing_but_its_word():
     assert signal == Signal(say="suspended", window="3")
 
 
+FORMS = """
+[signal]
+dialect = "frame"
+reply = true
+[signal.frame]
+header = "A5"
+end = "5A"
+closed = "A5 04 {window} 5A"
+[signal.frame.length]
+at = 1
+to = 0
+[signal.frame.fields]
+say = {at = 2, as = "hex"}
+window = WINDOW
+staff = {at = -7, len = 2, as = "uint", order = "little"}
+serviceNumber = {at = -5, as = "bcd"}
+taskName = {at = -4, to = -1, as = "utf-8"}
+ticket = {at = 500, as = "ascii"}
+[signal.frame.words]
+00 = "completed"
+"""
+
+
+def described(tmp_path, window):
+    path = tmp_path / "frame.toml"
+    path.write_text(FORMS.replace("WINDOW", window), "utf-8")
+    return load_signal(path)[0]
+
+
+@pytest.mark.parametrize(
+    ("window", "raw", "told"),
+    [
+        ('{at = 3, as = "uint"}', b"\x03", "03"),
+        ('{at = 3, len = 2, as = "uint", order = "little"}', b"\x03\x00", "03 00"),
+        ('{at = 3, len = 2, as = "bcd"}', b"\x00\x03", "00 03"),
+        ('{at = 3, as = "hex"}', b"\x03", "03"),
+        ('{at = 3, len = 2, as = "ascii"}', b"3 ", "30 33"),
+        ('[{at = 3, as = "ascii"}, {at = 4, as = "uint"}]', b"\x00\x03", ""),
+    ],
+)
+def test_frame_without_a_sum_reads_every_form_and_answers_in_it(tmp_path, window, raw, told):
+    if not told:
+        with pytest.raises(ConfigError, match=r"fields\.window in one part"):
+            described(tmp_path, window)
+        return
+    config = described(tmp_path, window)
+    body = b"\x00" + raw + b"\x38\x01\x07" + "项".encode() + b"\x5a"
+    frame = b"\xa5" + bytes([len(body) + 2]) + body
+    assert dialect(config, ("3",), str).received(0, frame) == [
+        Signal(say="completed", window="3", staff="312", service_number=7, task_name="项")
+    ]
+    assert dialect(config, ("3",), str).closed("3").hex(" ") == f"a5 04 {told} 5a"
+    # 0A is no decimal digit; the frame is whole, and its number is not.
+    talk = dialect(config, ("3",), str)
+    assert talk.received(0, frame.replace(b"\x38\x01\x07", b"\x38\x01\x0a")) == []
+    assert "serviceNumber" in talk.counts.why
+    assert dialect(config, ("3",), str).closed("300000") == b""
+
+
 # -- jsonl
 
 
@@ -174,6 +234,7 @@ def test_jsonl_when_the_vocabulary_of_vehicle_offices_is_spoken_knows_it(word, s
         (object_()[:-1], [], 1),
         (object_() + b"}", [], 1),
         (b"[1]", [], 1),
+        (object_() + b" 5", [], 1),
         (b"{" * 600 + object_(), [], 1),
         (b'{"event":' * 90 + object_(), [], 1),
         (object_(ticket=23), ["23"], 0),

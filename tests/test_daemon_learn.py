@@ -183,6 +183,12 @@ def test_nobody_is_named_in_a_proposal():
     assert "张" not in learn(names.encode("gbk"))
 
 
+def test_name_that_no_encoding_has_is_no_harm():
+    text = learn(b'{"event": "CALLOUT", "\\ud800": "x"}\n' * 5)
+    assert 'say = "event"' in text
+    assert text.encode()
+
+
 def test_words_that_are_known_mean_something_of_ours():
     assert set(KNOWN.values()) <= {
         "called", "recalled", "skipped", "transferred", "suspended", "resumed", "served",

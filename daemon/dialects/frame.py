@@ -187,15 +187,15 @@ def built(config: FrameFormat, window: str) -> bytes:
 
 
 def _written(parts: tuple[Part, ...], text: str) -> bytes:
-    """A window's number as the frames write it; only one that is a whole field can be."""
-    if len(parts) != 1:
-        return b""
+    """A window's number as the frames write it, empty when it does not fit there."""
     (part,) = parts
     try:
         if part.form == "uint":
             return int(text).to_bytes(part.size, part.order)
         if part.form in ("hex", "bcd"):
-            return bytes.fromhex(text.zfill(part.size * 2))
-        return text.encode(part.form)
+            raw = bytes.fromhex(text.zfill(part.size * 2))
+        else:
+            raw = text.zfill(part.size).encode(part.form)
     except (ValueError, OverflowError):
         return b""
+    return raw if len(raw) == part.size else b""

@@ -68,7 +68,8 @@ class Lesson:
 
 def quoted(text: str) -> str:
     """A text as TOML."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    whole = text.encode("utf-8", "replace").decode()
+    return json.dumps(whole, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def key(text: str) -> str:
@@ -138,3 +139,24 @@ def fields_of(columns: Mapping[str, list[str]], say: str) -> dict[str, str]:
         if is_item and column != say and column not in found.values():
             found.setdefault("taskName", column)
     return found
+
+
+def said(columns: dict[str, list[str]]) -> str | None:
+    """The column that says what happened: most words that are known, or else a few words only."""
+    rated = []
+    for index, (name, values) in enumerate(columns.items()):
+        words = vocabulary(values)
+        if not words:
+            continue
+        known = sum(count for word, count in words.items() if meaning(word)) / len(values)
+        # Chinese that is no known word may be names.
+        is_number = all(word.isdecimal() or not word.isascii() for word in words)
+        rated.append((known, not is_number, len(words) > 1, -index, name))
+    best = max(rated, default=None)
+    return None if best is None or not (best[0] or best[1]) else best[-1]
+
+
+def encoding_of(data: bytes) -> str:
+    """utf-8 or gbk: in which of them more of the capture is text."""
+    lost = {name: data.decode(name, "replace").count("\ufffd") for name in ("utf-8", "gbk")}
+    return "utf-8" if lost["utf-8"] <= lost["gbk"] else "gbk"

@@ -1,18 +1,17 @@
-"""Text learned from a capture (pure): lines of JSON, fields between separators, or sentences."""
+"""Text learned from a capture (pure): fields between separators, or sentences."""
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 
 from daemon.dialects.learned import (
     MOST,
     RECORDS_LEAST,
     Lesson,
+    encoding_of,
     fields_of,
     key,
-    meaning,
     quoted,
+    said,
     vocabulary,
     words_table,
 )
@@ -22,18 +21,6 @@ NEARLY = 0.9
 RARE = 0.1
 SEPARATORS = ("|", ",", ";", "\t", "#", "*", "^", "~", "$", "/", ":", " ")
 STARTS = "$*#@<[:!"
-# Names that vendors give to our fields, in small letters.
-NAMES = {
-    "window": ("window", "windowno", "counter", "counterno", "win", "ck", "ckh", "desk"),
-    "ticket": ("ticket", "ticketno", "number", "queueno", "no", "num", "pdh"),
-    "ticketSerial": ("ticketserial", "serial", "serialno", "lsh"),
-    "projectNo": ("projectno", "caseno", "case", "bjh"),
-    "serviceNumber": ("servicenumber", "step"),
-    "taskCode": ("taskcode", "itemcode"),
-    "taskName": ("taskname", "itemname", "business", "item"),
-    "staff": ("staff", "staffno", "operator", "userid", "gh"),
-    "state": ("state", "status"),
-}
 SENTENCE_WORDS = (
     ("再次|重新|重呼", "recalled"),
     ("评价", "completed"),
@@ -53,92 +40,9 @@ PLAIN = {
 _SLOT = re.compile(r"[0-9A-Za-z_./-]+")
 
 
-def objects(data: bytes) -> Lesson | None:
-    """Lines of JSON."""
-    encoding = _encoding(data)
-    found: list[dict[str, str]] = []
-    covered = 0
-    for line in data.split(b"\n"):
-        try:
-            record = json.loads(line.decode(encoding))
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict):
-            found.append(dict(_flat(record)))
-            covered += len(line) + 1
-    if len(found) < RECORDS_LEAST:
-        return None
-    lesson = Lesson("jsonl", covered / len(data), len(found))
-    columns = {name: [record.get(name, "") for record in found] for name in _names(found)}
-    say = _say(columns)
-    lesson.sure.append(f"each line is a JSON object in {encoding}")
-    lesson.toml = ["[signal.jsonl]", f"encoding = {quoted(encoding)}", "", "[signal.jsonl.fields]"]
-    if say is None:
-        lesson.asks.append("which name says what happened: none has a few words only")
-        lesson.toml.append('# say = "?"')
-    else:
-        lesson.toml.append(f"say = {quoted(say)}")
-    known = _named(columns, say)
-    guessed = {
-        name: column
-        for name, column in fields_of(columns, say or "").items()
-        if name not in known and column not in known.values()
-    }
-    lesson.toml += [f"{name} = {quoted(column)}" for name, column in known.items()]
-    lesson.toml += [
-        f"{name} = {quoted(column)}    # ? by its look" for name, column in guessed.items()
-    ]
-    if guessed:
-        lesson.asks.append("whether the fields marked with ? are what they look like")
-    used = {say, *known.values(), *guessed.values()}
-    lesson.toml += [f"# {quoted(name)} is not used" for name in columns if name not in used]
-    if say is not None:
-        table = words_table(vocabulary(columns[say]), lesson)
-        lesson.toml += ["", "[signal.jsonl.words]", *table]
-    return lesson
-
-
-def _flat(record: dict[str, object], before: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in record.items():
-        if isinstance(value, dict) and before.count(".") < 3:
-            yield from _flat(value, f"{before}{name}.")
-        elif isinstance(value, str | int) and not isinstance(value, bool):
-            yield f"{before}{name}", str(value)
-
-
-def _names(found: list[dict[str, str]]) -> list[str]:
-    """Every name, in the order in which they came."""
-    return list(dict.fromkeys(name for record in found for name in record))
-
-
-def _say(columns: dict[str, list[str]]) -> str | None:
-    """The column that says what happened: most words that are known, or else a few words only."""
-    rated = []
-    for index, (name, values) in enumerate(columns.items()):
-        words = vocabulary(values)
-        if not words:
-            continue
-        known = sum(count for word, count in words.items() if meaning(word)) / len(values)
-        # Chinese that is no known word may be names.
-        is_number = all(word.isdecimal() or not word.isascii() for word in words)
-        rated.append((known, not is_number, len(words) > 1, -index, name))
-    best = max(rated, default=None)
-    return None if best is None or not (best[0] or best[1]) else best[-1]
-
-
-def _named(columns: dict[str, list[str]], say: str | None) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for ours, theirs in NAMES.items():
-        for name in columns:
-            last = name.rpartition(".")[2].lower().replace("_", "")
-            if last in theirs and name != say and name not in found.values():
-                found.setdefault(ours, name)
-    return found
-
-
 def lines(data: bytes) -> Lesson | None:
     """Fields between separators, or sentences."""
-    encoding = _encoding(data)
+    encoding = encoding_of(data)
     cut = [(_cut(data, end, encoding), end) for end in ENDS if data.count(end) >= RECORDS_LEAST]
     if not cut:
         return None
@@ -222,7 +126,7 @@ def _fields(texts: list[str], separator: str, encoding: str, lesson: Lesson) -> 
         str(index): [row[index] if index < len(row) else "" for row in rows]
         for index in range(width)
     }
-    say = _say(columns)
+    say = said(columns)
     found = fields_of(columns, say or "")
     lesson.sure.append(f"its fields are cut at {separator!r}")
     lesson.toml += [
@@ -298,9 +202,3 @@ def _form(text: str) -> str:
         return f"{{{name}}}"
 
     return _SLOT.sub(field, text)
-
-
-def _encoding(data: bytes) -> str:
-    """utf-8 or gbk: in which of them more of the capture is text."""
-    lost = {name: data.decode(name, "replace").count("\ufffd") for name in ("utf-8", "gbk")}
-    return "utf-8" if lost["utf-8"] <= lost["gbk"] else "gbk"

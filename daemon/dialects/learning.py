@@ -4,7 +4,8 @@ import json
 
 from daemon.dialects.learned import RECORDS_LEAST, Lesson
 from daemon.dialects.learned_frames import frames
-from daemon.dialects.learned_text import lines, objects
+from daemon.dialects.learned_json import objects
+from daemon.dialects.learned_text import lines
 from daemon.dialects.native import FRAME_LEN_MAX
 from protocol.pad.framing import Decoder
 
