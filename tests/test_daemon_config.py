@@ -425,6 +425,7 @@ say = [
 
 def test_description_with_mistakes_names_each_with_its_line_and_column(tmp_path):
     found = placed_problems(tmp_path, DESCRIBED)
+    assert not any("words: {}" in text for _, text in found)
     assert [(place, text.split(";")[0]) for place, text in found if place] == [
         ((6, 7), "signal.frame.end: 16 is not allowed"),
         ((9, 1), "signal.frame.length.form: unknown (did you mean from?)"),

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daemon.__main__ import main
 from daemon.config import load_signal
 from daemon.dialects import dialect
 from daemon.dialects.listening import HIDDEN, RAW_LEN_MAX, Listener, shown
@@ -161,3 +162,20 @@ def test_listen_on_a_port_shows_what_comes_and_ends_when_interrupted(tmp_path):
     assert list(tmp_path.iterdir()) == []
     os.close(ours)
     os.close(theirs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--dialect", "line", "--port", "/dev/null"], "needs a description"),
+        (["--dialect", "jsnl", "--port", "/dev/null"], "line 1, column 1|did you mean jsonl"),
+        (["--port", "/dev/null"], "is not a serial port"),
+        (["--port", "/nowhere"], "does not exist: plug the cable in"),
+        ([], "no port is named"),
+    ],
+)
+def test_listen_when_it_cannot_says_what_to_do(capsys, arguments, words):
+    assert main(["listen", *arguments]) == 2
+    said = capsys.readouterr()
+    assert re.search(words, said.err)
+    assert said.out == ""

@@ -23,6 +23,8 @@ from daemon.wallclock import boottime_ms
 
 NAME = "listen"
 HELP = "show live what arrives on a queue line, decoded beside its bytes; nothing is stored"
+# Their records can be told only as a vendor makes them.
+DESCRIBED = ("line", "frame")
 # A frame at 1200 baud has no gap as long as this.
 PAUSE_S = 0.3
 
@@ -44,6 +46,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Listen until interrupted; the exit code."""
+    if arguments.config is None and arguments.dialect in DESCRIBED:
+        raise DaemonError(
+            f"dialect {arguments.dialect} needs a description: name the file that has it with "
+            "--config; `python -m daemon learn` proposes one"
+        )
     said = {"baud": arguments.baud, "dialect": arguments.dialect}
     spoken, windows = config.load_signal(
         arguments.config, **{name: value for name, value in said.items() if value is not None}

@@ -81,6 +81,7 @@ class FrameFormat:
     @classmethod
     def read(cls, table: Table) -> Self:
         length, sum8 = table.table("length"), table.table("sum8")
+        vendors = table.table("words")
         described = cls(
             header=_header(table),
             end=bytes(_bytes(table, "end", "", 4)),
@@ -88,7 +89,7 @@ class FrameFormat:
             length=_length(length) if length else None,
             sum8=_sum8(sum8) if sum8 else None,
             fields=_fields(table.table("fields")),
-            words=words(table.table("words")),
+            words=words(vendors),
             closed=_closed(table),
         )
         if described.length is None:
@@ -103,7 +104,7 @@ class FrameFormat:
             )
         if SUM8 in described.closed and described.sum8 is None:
             table.wrong("closed", SUM8, "[signal.frame.sum8] says over what")
-        if not described.words:
+        if not vendors:
             table.wrong("words", {}, "at least one word of the vendor and what it means")
         table.done()
         return described

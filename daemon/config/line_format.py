@@ -33,7 +33,7 @@ class LineFormat:
     @classmethod
     def read(cls, table: Table) -> Self:
         encoding = table.choice("encoding", ENCODINGS, "utf-8")
-        sentences = _sentences(table.table("sentences"), encoding)
+        sentences, vendors = table.table("sentences"), table.table("words")
         line = cls(
             encoding=encoding,
             start=_mark(table, "start", "", encoding),
@@ -46,8 +46,8 @@ class LineFormat:
             ),
             checksum=table.choice("checksum", ("none", "sum8"), "none"),
             fields=_fields(table.table("fields"), is_needed=not sentences),
-            words=words(table.table("words")),
-            sentences=sentences,
+            words=words(vendors),
+            sentences=_sentences(sentences, encoding),
             closed=table.text(
                 "closed",
                 "",
@@ -55,7 +55,7 @@ class LineFormat:
                 allowed=f"at most {CLOSED_LEN_MAX} characters that {encoding} has",
             ),
         )
-        if not line.words and not sentences:
+        if not vendors and not sentences:
             table.wrong("words", {}, "at least one word of the vendor and what it means")
         table.done()
         return line
