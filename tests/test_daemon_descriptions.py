@@ -14,6 +14,7 @@ from daemon.config.jsonl_format import VEHICLE_OFFICE, JsonlFormat
 from daemon.dialects import dialect
 from daemon.dialects.gate import REPEAT_MS, WINDOWS_HEARD_MAX
 from daemon.dialects.jsonl import LINE_LEN_MAX, Jsonl
+from daemon.dialects.native import Native
 from daemon.errors import ConfigError
 from daemon.signals import Signal
 from sim.desk import Desk
@@ -384,6 +385,30 @@ def test_closed_is_said_only_where_the_hall_wants_it(name):
 def test_closed_when_it_comes_back_on_a_shared_wire_says_nothing(name):
     talk = talker(name)
     assert talk.received(0, talk.closed("3") * 3) == []
+
+
+def told(key):
+    """What the terminal is told of one case, and when; without a key nobody presses."""
+    desk = Desk()
+    desk.say("called", ticket="A023")
+    desk.say("completed", ticket="A023", projectNo="BJ1")
+    assert desk.told == []
+    if key is not None:
+        desk.press(key)
+    while not desk.told:
+        desk.run(10)
+    since_ms = desk.now_ms
+    desk.run(60_000)
+    return desk.told, since_ms
+
+
+def test_terminal_is_told_the_same_at_the_same_time_whatever_the_level(promise):
+    every = [told(key) for key in range(1, 6)]
+    promise(
+        "E4", "reply to the clerk's terminal: level by level", 5, len(set(map(repr, every))) - 1
+    )
+    # Nor can it be told from the words whether somebody pressed at all.
+    assert told(None)[0] == every[0][0] == [Native(("3",), str).closed("3")]
 
 
 # -- impossible things
