@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daemon.__main__ import main
 from daemon.config.frame_format import FrameFormat, Length, Part, Range, Sum8
 from daemon.config.line_format import LineFormat
 from daemon.config.signal_line import Signal
@@ -220,11 +221,14 @@ def test_learn_from_a_port_prints_what_it_would_from_a_file(tmp_path):
     os.close(theirs)
 
 
-def test_learn_when_nothing_is_recognised_says_what_to_do(tmp_path):
+def test_learn_when_nothing_is_recognised_says_what_to_do(tmp_path, capsys):
     path = tmp_path / "capture"
     path.write_bytes(bytes(range(256)))
-    out, error = start("--capture", path).communicate(timeout=10)
-    assert out == b""
-    assert b"nothing was recognised in 256 bytes: try another --baud" in error
-    out, error = start("--capture", tmp_path / "nowhere").communicate(timeout=10)
-    assert b"cannot be read (No such file or directory): mend the path" in error
+    for where, words in (
+        (path, "nothing was recognised in 256 bytes: try another --baud"),
+        (tmp_path / "nowhere", "cannot be read (No such file or directory): mend the path"),
+    ):
+        assert main(["learn", "--capture", str(where)]) == 2
+        said = capsys.readouterr()
+        assert words in said.err
+        assert said.out == ""

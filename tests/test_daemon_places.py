@@ -6,7 +6,7 @@ import tomllib
 from importlib import resources
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.config import places as module
@@ -68,6 +68,7 @@ def at(text, position):
     return text.replace("\r\n", "\n").split("\n", line - 1)[-1][column - 1 :]
 
 
+@settings(max_examples=60)
 @given(documents())
 def test_places_of_any_text_are_of_the_keys_that_tomllib_reads(text):
     try:
