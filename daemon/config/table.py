@@ -4,7 +4,6 @@ Each getter takes what is allowed and gives something of the right type even whe
 wrong, so that one reading finds every mistake. A problem is a line: dotted key, value, allowed.
 """
 
-import difflib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -194,6 +193,9 @@ class Table:
 
 def did_you_mean(value: object, known: Collection[str] | Collection[int]) -> str:
     """The nearest of the known names as a question in brackets, or nothing."""
+    # Here, because it is only wanted where there is a mistake.
+    import difflib
+
     near = difflib.get_close_matches(_quoted(value).strip("'"), map(str, known), 1)
     return f" (did you mean {near[0]}?)" if near else ""
 
