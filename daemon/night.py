@@ -27,12 +27,17 @@ class Looks:
 
     def at(self, utc_ms: int | None) -> Look:
         """The look at that time; who does not know the time has day."""
+        if self.is_night(utc_ms):
+            return Look(min(NIGHT_BRIGHTNESS, self.day.brightness), 0)
+        return self.day
+
+    def is_night(self, utc_ms: int | None) -> bool:
+        """Whether it is night at that time; for who does not know the time it never is."""
         if self.night is None or utc_ms is None:
-            return self.day
+            return False
         start, end = self.night
         minute = local_minute(utc_ms)
-        is_night = start <= minute < end if start < end else not end <= minute < start
-        return Look(min(NIGHT_BRIGHTNESS, self.day.brightness), 0) if is_night else self.day
+        return start <= minute < end if start < end else not end <= minute < start
 
 
 FULL_DAY = Looks()
