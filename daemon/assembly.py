@@ -44,6 +44,16 @@ class Assembly:
     def __init__(self, settings: Config, inbox: Inbox) -> None:
         self._database = settings.store.database
         key, platform_key = keys(settings)
+        wall_clock = WallClock(settings.clock.trust)
+        panels = {
+            window.number: Panel(
+                settings.panel, inbox.died, looks=settings.pad.looks, utc_ms=wall_clock.utc_ms
+            )
+            for window in settings.windows
+        }
+        # First of all: opening a long journal takes seconds, and somebody may stand before them.
+        for panel in panels.values():
+            panel.start()
         journal = Journal(self._database, source(settings), key)
         self._store = Store(journal, inbox.post, inbox.died)
         self._uplink = Uplink(
@@ -53,19 +63,16 @@ class Assembly:
             inbox.post,
             inbox.died,
         )
-        panels = {window.number: Panel(settings.panel, inbox.died) for window in settings.windows}
         self.page = Page(settings.page, panels, inbox.died)
         answering = Control(
             self._database, lambda: self.page.snapshot, self._store.read, inbox.died
         )
-        wall_clock = WallClock(settings.clock.trust)
         voice = Voice(settings.voice, inbox.died)
         self._lamps = _lamps(settings, wall_clock, voice, inbox)
         setup, conceal = _setup(settings), _concealer(key)
         self._workers = (
             self._store,
             self._uplink,
-            *panels.values(),
             voice,
             *self._lamps.values(),
             self.page,

@@ -1,161 +1,137 @@
-"""The panel (the only import of Pillow and luma): the latest screen wins, a slow one skips some.
+"""The panel: shows the latest screen on the display; a slow display skips some.
 
 A fault of the display costs no record: it is said once, and the picture is tried again.
 """
 
-import io
 import logging
 import threading
-import tomllib
-from collections.abc import Callable, Sequence
-from importlib import resources
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from PIL import Image, ImageDraw, ImageFont
-
+from daemon import words
+from daemon.care import FRESH, Care, care
 from daemon.config.panel import Panel as PanelConfig
-from daemon.screens import GLYPH, HEIGHT, WIDTH, Words, lines
-from daemon.snapshot import STARTING, Screen
+from daemon.errors import DaemonError
+from daemon.night import Looks
+from daemon.oled import Oled
+from daemon.picture import FONTS, Brush, Picture, as_png, framed
+from daemon.qr import modules
+from daemon.screens import Words, page, resting
+from daemon.snapshot import COMMISSIONING, SELF_TEST, STARTING, Screen
+from daemon.wallclock import boottime_ms
 from daemon.worker import Worker
 
 log = logging.getLogger(__name__)
 
-# Debian's fonts-unifont and the older unifont package: the 16 px bitmap glyphs as outlines, so
-# that sizes of 16 and 32 give exact pixels.
-FONTS = (
-    "/usr/share/fonts/opentype/unifont/unifont.otf",
-    "/usr/share/fonts/truetype/unifont/unifont.ttf",
-)
-# Below what is drawn from Pillow's own font when none of these is there.
-NO_FONT = "apt: fonts-unifont"
-PLAIN_PITCH, PLAIN_ROWS = 12, 4
 # A display that was plugged in again shows its picture after this.
 RETRY_S = 5.0
-# The pins of the Pi's header, and the address nearly every 128x64 module comes with.
-I2C_PORT, I2C_ADDRESS = 1, 0x3C
-# A command without effect, the same for SSD1306 and SH1106: is anybody there?
-NOP = 0xE3
+# A standing picture is sent again after this: it moves, it dims, and a lost display is noticed.
+REPEAT_S = 60.0
+# Still read from a step away, and nearly no wear (SSD1306: contrast 0 is dim, not dark).
+DIM_BRIGHTNESS = 1
+FALLBACKS = ("zh", "en")
+LOCALE = Path(__file__).parent / "locale"
+# The technician sees by a frame that the whole glass is used: a wrong controller shifts it.
+FRAMED = (SELF_TEST, COMMISSIONING)
 
 
 class Display(Protocol):
-    """What pictures are shown on; raises OSError, nothing else."""
+    """What pictures are shown on; `show` raises OSError, nothing else raises."""
 
-    def show(self, picture: Image.Image) -> None: ...
+    def show(self, picture: Picture, brightness: int) -> None: ...
 
-
-class Oled:
-    """An OLED on I2C; `kind` is luma's name of it. It may be absent and come back."""
-
-    def __init__(self, kind: str, port: int = I2C_PORT) -> None:
-        self._kind, self._port = kind, port
-        self._bus: Any = None
-        self._device: Any = None
-        self._is_ready = False
-
-    def show(self, picture: Image.Image) -> None:
-        try:
-            from luma.core.error import Error
-        except ImportError as error:
-            raise OSError(f"{error} (install haochaping[unit])") from error
-        try:
-            if not self._is_ready:
-                self._start()
-            self._device.display(picture)
-        except (OSError, Error) as error:
-            self._is_ready = False
-            raise OSError(str(error)) from error
-
-    def _start(self) -> None:
-        from luma.core.interface.serial import i2c
-        from luma.oled import device
-
-        if self._bus is None:
-            self._bus = i2c(port=self._port, address=I2C_ADDRESS)
-        self._bus.command(NOP)
-        made = getattr(device, self._kind)
-        if self._device is None:
-            self._device = made.__new__(made)
-        # Always the same object: luma keeps each one it initialised until the process ends.
-        self._device.__init__(self._bus)
-        self._is_ready = True
+    def renew(self) -> None: ...
 
 
 class Panel(Worker):
+    """One window's screen. `address` is for a second display on the same bus."""
+
     def __init__(
         self,
         config: PanelConfig,
         died: Callable[[str], None],
         *,
-        fonts: Sequence[str] = FONTS,
-        open_display: Callable[[str], Display] = Oled,
+        address: int | None = None,
+        looks: Looks | None = None,
+        fonts: Mapping[int, Sequence[str]] = FONTS,
+        open_display: Callable[[PanelConfig], Display] = Oled,
         retry_s: float = RETRY_S,
+        repeat_s: float = REPEAT_S,
+        now_ms: Callable[[], int] = boottime_ms,
+        utc_ms: Callable[[], int | None] = lambda: None,
     ) -> None:
         super().__init__("panel", died)
-        self._retry_s = retry_s
-        self._fonts = _load(fonts)
-        self._words = _words(config.language if self._fonts else "en")
-        self._display = None if config.display == "none" else open_display(config.display)
+        if address is not None:
+            config = replace(config, address=address)
+        self._config, self._looks = config, looks or Looks()
+        self._retry_s, self._repeat_s = retry_s, repeat_s
+        self._now_ms, self._utc_ms = now_ms, utc_ms
+        self._started_ms = now_ms()
+        self._brush = Brush(fonts)
+        self._words = _usable_words(config, self._brush.has_letters)
+        self._display = None if config.display == "none" else open_display(config)
         self._trouble: str | None = None
         self._changed = threading.Condition()
-        self._screen: Screen | None = None
-        self._picture = self.draw(Screen(name=STARTING, window=""))
+        self._next: Screen | None = Screen(name=STARTING, window="")
+        self._screen, self._since_ms = self._next, 0
+        self._step = 0
+        self._picture = self.draw(self._screen)
 
     def show(self, screen: Screen) -> None:
         """Show this instead of whatever has not been drawn yet."""
         with self._changed:
-            self._screen = screen
+            self._next = screen
             self._changed.notify()
 
     def png(self) -> bytes:
         """The picture now shown."""
-        out = io.BytesIO()
-        self._picture.save(out, "PNG")
-        return out.getvalue()
+        return as_png(self._picture)
 
-    def draw(self, screen: Screen) -> Image.Image:
-        """The picture of a screen: 128x64, one bit, no anti-aliasing."""
-        picture = Image.new("1", (WIDTH, HEIGHT))
-        pen = ImageDraw.Draw(picture)
-        pen.fontmode = "1"
-        if self._fonts:
-            self._draw(pen, screen)
-        else:
-            self._draw_plain(pen, screen)
-        return picture
+    def draw(self, screen: Screen, cared: Care = FRESH) -> Picture:
+        """The picture of a screen: 64 rows, one bit, no anti-aliasing."""
+        width, letters = self._config.width, self._brush.letters
+        if cared.is_resting:
+            return self._brush.draw(resting(screen, self._words, width, letters, cared.step))
+        if screen.qr is not None and modules(screen.qr) is None:
+            screen = replace(screen, qr=None)
+        laid = page(screen, self._words, width, letters).moved(cared.dx, cared.dy)
+        picture = self._brush.draw(laid)
+        return framed(picture) if screen.name in FRAMED else picture
 
-    def _draw(self, pen: ImageDraw.ImageDraw, screen: Screen) -> None:
-        for line in lines(screen, self._words):
-            if line.bar:
-                pen.rectangle((0, line.y, WIDTH - 1, line.y + line.height - 1), fill=1)
-        for line in lines(screen, self._words):
-            font = self._fonts[line.scale]
-            pen.text((line.x, line.y), line.text, fill=0 if line.bar else 1, font=font)
-
-    def _draw_plain(self, pen: ImageDraw.ImageDraw, screen: Screen) -> None:
-        """Digits and Latin letters, and what to install."""
-        texts = [line.text for line in lines(screen, self._words)]
-        shown = [plain for text in texts if (plain := _ascii(text))]
-        for row, text in enumerate(shown[:PLAIN_ROWS]):
-            pen.text((0, row * PLAIN_PITCH), text, fill=1)
-        pen.text((0, HEIGHT - PLAIN_PITCH), NO_FONT, fill=1)
+    # -- the thread
 
     def work(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(
-                    lambda: self._screen is not None,
-                    None if self._trouble is None else self._retry_s,
+                    lambda: self._next is not None,
+                    self._repeat_s if self._trouble is None else self._retry_s,
                 )
-                screen, self._screen = self._screen, None
-            if screen is not None:
-                self._picture = self.draw(screen)
-            if self._display is not None:
-                self._light(self._display)
+                screen, self._next = self._next, None
+            self.turn(screen)
 
-    def _light(self, display: Display) -> None:
+    def turn(self, screen: Screen | None) -> None:
+        """Show a new screen, or the one that stands as it looks by now."""
+        now_ms = self._now_ms() - self._started_ms
+        if screen is not None:
+            if screen.name != self._screen.name:
+                self._since_ms = now_ms
+            self._screen = screen
+        is_night = self._looks.is_night(self._utc_ms())
+        cared = care(self._screen.name, now_ms, self._since_ms, is_night)
+        self._picture = self.draw(self._screen, cared)
+        if self._display is not None:
+            if cared.step > self._step:
+                self._display.renew()
+                self._step = cared.step
+            brightness = DIM_BRIGHTNESS if cared.is_dim else self._config.brightness
+            self._light(self._display, brightness)
+
+    def _light(self, display: Display, brightness: int) -> None:
         try:
-            display.show(self._picture)
+            display.show(self._picture, brightness)
         except OSError as error:
             self._say(f"{error}: look at the display's cable and at [panel] display")
         else:
@@ -171,20 +147,37 @@ class Panel(Worker):
             log.warning("panel state=failing trouble=%r", trouble)
 
 
-def _load(paths: Sequence[str]) -> dict[int, ImageFont.FreeTypeFont]:
-    """The font at each scale; empty when there is none."""
-    for path in paths:
-        if Path(path).exists():
-            return {scale: ImageFont.truetype(path, GLYPH * scale) for scale in (1, 2)}
-    log.warning("panel font=missing trouble='no Chinese on the screen: apt install fonts-unifont'")
-    return {}
+def check_words(config: PanelConfig) -> None:
+    """Look at the words the panel will say. Raises DaemonError with every mistake."""
+    _, problems = _read(config.words or config.language)
+    if problems:
+        raise DaemonError("\n".join(problems))
 
 
-def _words(language: str) -> Words:
-    text = resources.files("daemon").joinpath(f"locale/{language}.toml").read_text("utf-8")
-    words: Words = tomllib.loads(text)
-    return words
+def _usable_words(config: PanelConfig, has_letters: bool) -> Words:
+    """The configured words; when they are broken the next language that is not."""
+    if not has_letters:
+        return _first_good("en")
+    return _first_good(config.words or config.language, config.language, *FALLBACKS)
 
 
-def _ascii(text: str) -> str:
-    return " ".join("".join(char for char in text if char.isascii()).split())
+def _first_good(*wanted: Path | str) -> Words:
+    for where in dict.fromkeys(wanted):
+        found, problems = _read(where)
+        if not problems:
+            return found
+        for problem in problems:
+            log.error("panel words=broken %s", problem)
+    return words.last_resort()
+
+
+def _read(where: Path | str) -> tuple[Words, list[str]]:
+    """The words of a file, or of a language by its name, and what is wrong, each with the file."""
+    path = LOCALE / f"{where}.toml" if isinstance(where, str) else where
+    try:
+        found, problems = words.read(path.read_text("utf-8"))
+    except OSError as error:
+        found, problems = {}, [f"cannot be read ({error.strerror}): put the file there"]
+    except UnicodeDecodeError:
+        found, problems = {}, ["not UTF-8: save it as UTF-8"]
+    return found, [f"{path}: {problem}" for problem in problems]

@@ -52,6 +52,10 @@ TOOLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: list(Path("/usr/share/fonts").glob("*/unifont/*")),
         "apt install fonts-unifont",
     ),
+    "wqy": (
+        lambda: list(Path("/usr/share/fonts/X11/misc").glob("wenquanyi_9pt.pcf*")),
+        "apt install xfonts-wqy",
+    ),
 }
 
 

@@ -13,6 +13,7 @@ from daemon import config, voice
 from daemon.assembly import Assembly, bundle, keys, source
 from daemon.errors import DaemonError
 from daemon.inbox import Inbox
+from daemon.panel import check_words
 
 log = logging.getLogger("daemon")
 
@@ -42,6 +43,7 @@ def _check(settings: config.Config) -> int:
         raise DaemonError(f"{home}: the journal's directory cannot be written: make it this user's")
     bundle(settings)
     voice.check(settings.voice)
+    check_words(settings.panel)
     print(f"{settings.path}: good; signing key {key.kid}, platform key {platform_key.kid}")
     unit = {
         "source": str(source(settings)),

@@ -121,7 +121,7 @@ def _config(path: Path, digest: str, top: Table) -> Config:
         reasons=Reasons.read(top.table("reasons")),
         uplink=Uplink.read(top.table("uplink"), base),
         clock=Clock.read(top.table("clock")),
-        panel=Panel.read(top.table("panel")),
+        panel=Panel.read(top.table("panel"), base),
         lamp=Lamp.read(top.table("lamp"), served),
         voice=Voice.read(top.table("voice"), base),
         page=Page.read(top.table("page")),
