@@ -23,20 +23,22 @@ MAY_IMPORT = {
 }
 # Where each third-party package is imported: once, or once on each side of the contract.
 IMPORTED_IN = {
-    "PIL": {"daemon/panel.py"},
+    "PIL": {"daemon/picture.py"},
     "RPi": {"daemon/gpio.py"},
     "amqtt": {"sim/brokers.py"},
     "cryptography": {"sim/authority.py"},
     "jsonschema_rs": {"protocol/central/schema.py"},
     "littlefs": {"sim/flash.py"},
-    "luma": {"daemon/panel.py"},
+    "luma": {"daemon/oled.py", "sim/emulator.py"},
     "machine": {"device/board.py"},
     "nacl": {"protocol/central/signing.py"},
     "paho": {"daemon/connection.py", "central/broker.py", "sim/floor.py"},
     "prometheus_client": {"central/metrics.py"},
     "psycopg": {"central/database/postgres.py"},
+    "qrcodegen": {"daemon/qr.py"},
     "rfc8785": {"protocol/central/canonical.py"},
     "serial": {"daemon/ports.py"},
+    "smbus2": {"sim/glass.py"},
     "sqlite_utils": {"daemon/migrations.py"},
 }
 PAGES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))
@@ -56,7 +58,7 @@ PURE = (
             "firmware", "health", "ledger", "night", "outbox", "pad_link", "privacy", "prompts",
             "recent", "reasons", "screens", "sealing", "setup", "signal_line", "signals",
             "snapshot", "strangers", "tally", "timekeeper", "transitions", "window", "config/table",
-            "dialects/*",
+            "dialects/*", "care", "phone", "qr", "words",
         )
     ),
     *(
