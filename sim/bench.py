@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -27,6 +28,7 @@ from sim.demo.morning import Morning
 from sim.demo.report import latencies
 from sim.desk import RULES, Desk
 from sim.figures import Figure, percentiles
+from sim.processes import Process, module
 from sim.wire import Wire
 
 NAME = "bench"
@@ -36,6 +38,7 @@ PRESSES = 200
 COMMITS = 300
 IDLE_S = 5.0
 ANSWER_S = 5.0
+LIT_S = 10.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(asked: argparse.Namespace) -> int:
-    for measure in (commits, presses, process, core, drained, throughput.figures):
+    for measure in (commits, presses, process, lit, core, drained, throughput.figures):
         for figure in measure():
             print(figure.json() if asked.json else figure.line(), flush=True)
     return 0
@@ -134,6 +137,33 @@ def process() -> Iterator[Figure]:
     yield Figure("G3", "resident memory", "MiB", rss_mib, None)
     yield Figure("G3", "idle, of one core", "%", cpu / IDLE_S * 100, None)
     yield Figure("G3", "idle, wake-ups a second", "/s", woken / IDLE_S, None)
+
+
+def lit() -> Iterator[Figure]:
+    """The daemon with an OLED and its driver: until the first picture is on the glass, memory."""
+    with Hall(premises.Rules()) as hall:
+        hall.unit.stop()
+        file = hall.site.unit_config
+        file.write_text(file.read_text() + '[panel]\ndisplay = "sh1106"\n')
+        is_lit = threading.Event()
+        unit = Process(
+            module("sim.lit_unit", "--config", str(file)),
+            log=hall.directory / "lit_unit.log",
+            heard=lambda _: is_lit.set(),
+        )
+        started = time.perf_counter()
+        unit.start()
+        try:
+            if not is_lit.wait(LIT_S):
+                raise RuntimeError(f"nothing was lit: see {hall.directory}/lit_unit.log")
+            lit_s = time.perf_counter() - started
+            if not hall.wait(hall.is_serving, ANSWER_S):
+                raise RuntimeError("the daemon with a display does not serve")
+            rss_mib = _status_kib(unit.pid, "VmRSS") / 1024
+        finally:
+            unit.stop()
+    yield Figure("G3", "start until the OLED is lit", "s", lit_s, None)
+    yield Figure("G3", "resident memory, with an OLED", "MiB", rss_mib, None)
 
 
 def core() -> Iterator[Figure]:
