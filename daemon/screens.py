@@ -12,7 +12,6 @@ A line of a locale file may begin with a mark:
 A line that names something unknown now ({ticket} of nobody) is left out.
 """
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from string import Formatter
@@ -33,6 +32,9 @@ BESIDE_CODE = "please_rate_beside_code"
 BAR, LARGE, LONG, SMALL = "=", "^", "~", "_"
 # The item's name when the terminal did not say one.
 THIS_SERVICE = "this_service"
+# Before the circled numbers stand the alphabets and their signs, of half the width; after them what
+# Chinese is written with (Unicode's blocks). Counted only where no font is at hand.
+FIRST_WIDE = "①"
 # White above and below the letters of a bar, so that no stroke runs into the black.
 BAR_EDGE = 1
 # A key's number stands on a white box as wide as this, its label beside it.
@@ -111,14 +113,8 @@ def _moved(part: Part, dx: int, dy: int, room: int) -> Part:
 
 
 def columns(text: str) -> int:
-    """Half-width columns the text takes, never less than the glyphs of Unifont do."""
-    return sum(2 if _is_wide(char) else 1 for char in text)
-
-
-def _is_wide(char: str) -> bool:
-    width = unicodedata.east_asian_width(char)
-    # Circled numbers are as wide as a Chinese character, though Unicode leaves that open.
-    return width in "WF" or (width == "A" and unicodedata.category(char) in ("No", "So"))
+    """Half-width columns the text takes."""
+    return sum(2 if char >= FIRST_WIDE else 1 for char in text)
 
 
 def counted(text: str, glyph: int) -> int:

@@ -1,7 +1,7 @@
 """Pictures of the unit's screens: `python -m sim.screens docs/images/screens` draws them anew.
 
 Drawn by the daemon's own code with the fonts of Debian, as they stand on the glass: one bit a
-pixel, one pixel a pixel. A test compares them.
+pixel, one pixel a pixel. A test compares them. `--scale 4` enlarges them with luma.emulator.
 """
 
 import argparse
@@ -9,13 +9,15 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from daemon import snapshot
 from daemon.care import FRESH, Care
 from daemon.config.panel import Panel as PanelConfig
 from daemon.panel import Panel
-from daemon.picture import as_png
+from daemon.picture import Picture, as_png
 from daemon.snapshot import Screen
+from sim.emulator import Emulator
 
 LANGUAGES = ("zh", "en")
 TICKET, TASK = "A023", "居民身份证换领"
@@ -67,16 +69,30 @@ def screens(language: str) -> dict[str, tuple[Screen, Care]]:
     return shown | {"resting": (plain[snapshot.IDLE], night)}
 
 
-def pictures() -> Iterator[tuple[str, bytes]]:
-    """Every picture by its file's name: both languages, the wide glass in Chinese."""
+def drawn() -> Iterator[tuple[str, PanelConfig, Picture]]:
+    """Every picture by its name: both languages, the wide glass in Chinese."""
     for language in LANGUAGES:
         for width, display in ((128, "none"), (256, "ssd1322")):
-            panel = Panel(
-                PanelConfig(display=display, language=language), _died, open_display=_no_display
-            )
+            config = PanelConfig(display=display, language=language)
+            panel = Panel(config, _died, open_display=_no_display)
             for name, (screen, cared) in screens(language).items():
                 if width == 128 or language == "zh":
-                    yield f"{name}-{language}-{width}.png", as_png(panel.draw(screen, cared))
+                    yield f"{name}-{language}-{width}", config, panel.draw(screen, cared)
+
+
+def pictures() -> Iterator[tuple[str, bytes]]:
+    """Every picture by its file's name, one pixel a pixel."""
+    for name, _, picture in drawn():
+        yield f"{name}.png", as_png(picture)
+
+
+def _enlarge(directory: Path, scale: int) -> None:
+    """Write every picture as luma.emulator shows it, to be looked at."""
+    with TemporaryDirectory() as place:
+        for name, config, picture in drawn():
+            Emulator(config, Path(place), scale).show(picture, 100)
+            (newest,) = Path(place).iterdir()
+            newest.replace(directory / f"{name}.png")
 
 
 def _died(name: str) -> None:
@@ -99,11 +115,15 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m sim.screens", description="draw the screens")
     parser.add_argument("directory", type=Path, help="gets SCREEN-LANGUAGE-WIDTH.png for each")
-    directory = parser.parse_args(arguments).directory
-    directory.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("--scale", type=int, default=1, help="enlarge them, to be looked at")
+    asked = parser.parse_args(arguments)
+    asked.directory.mkdir(parents=True, exist_ok=True)
     logging.basicConfig()
+    if asked.scale > 1:
+        _enlarge(asked.directory, asked.scale)
+        return
     for name, png in pictures():
-        (directory / name).write_bytes(png)
+        (asked.directory / name).write_bytes(png)
 
 
 if __name__ == "__main__":
