@@ -3,6 +3,7 @@
 luma.oled drives the controllers; what it raises becomes an OSError with what to look at.
 """
 
+import sys
 from typing import Any
 
 from daemon.config.panel import Panel as Config
@@ -43,7 +44,7 @@ class Oled:
                 self._device.contrast(contrast)
                 self._contrast = contrast
             self._device.display(picture)
-        except (OSError, Error) as error:
+        except (Error, *_driver_errors()) as error:
             self._is_ready = False
             raise OSError(str(error)) from error
 
@@ -81,6 +82,13 @@ class Oled:
             )
         except ImportError as error:
             raise OSError(f"{error} (install haochaping[unit])") from error
-        except (RuntimeError, ValueError) as error:
-            # What RPi.GPIO raises without the right to its pins, or when they are numbered BOARD.
-            raise OSError(f"GPIO: {error}") from error
+        except _driver_errors() as error:
+            raise OSError(f"SPI or its pins: {error}") from error
+
+
+def _driver_errors() -> tuple[type[Exception], ...]:
+    """What smbus2, spidev and whichever RPi.GPIO is there raise when the hardware does not work."""
+    gpio = sys.modules.get("RPi.GPIO")
+    # rpi-lgpio lets this one through, which is derived from Exception alone.
+    chip_error = getattr(getattr(gpio, "lgpio", None), "error", OSError)
+    return (OSError, RuntimeError, ValueError, chip_error)

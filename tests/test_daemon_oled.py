@@ -9,6 +9,7 @@ import errno
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -197,15 +198,30 @@ def test_real_i2c_shows_a_picture_or_says_why_not(kind):
         Oled(config(kind)).show(picture(128), BRIGHT)
 
 
-def test_gpio_that_may_not_be_used_is_an_os_error(wires, monkeypatch):
-    wires.put("ssd1322", 0, 0)
+class ChipError(Exception):
+    """As lgpio.error: derived from Exception alone."""
 
-    def refuse(*_):
-        raise RuntimeError("No access to /dev/mem. Try running as root!")
 
-    monkeypatch.setattr(sys.modules["RPi.GPIO"], "setup", refuse)
-    with pytest.raises(OSError, match="GPIO: No access to /dev/mem"):
-        Oled(config("ssd1322")).show(picture(256), BRIGHT)
+@pytest.mark.parametrize("name", ["setup", "output"])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("No access to /dev/mem."), ChipError("'GPIO busy'"), ValueError("BOARD")]
+)
+def test_gpio_that_fails_is_an_os_error_and_tried_again(wires, monkeypatch, name, error):
+    glass, oled = put(wires, "ssd1322")
+    gpio = sys.modules["RPi.GPIO"]
+    gpio.lgpio = SimpleNamespace(error=ChipError)
+    drawn = picture(256)
+
+    def fail(*_):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gpio, name, fail)
+        for _ in range(2):
+            with pytest.raises(OSError, match=str(error)):
+                oled.show(drawn, BRIGHT)
+    oled.show(drawn, BRIGHT)
+    assert lit(glass) == rows(drawn)
 
 
 def test_spi_library_that_is_missing_says_what_to_install(wires, monkeypatch):
