@@ -81,7 +81,7 @@ def test_display_lights_what_was_drawn_and_nothing_else(wires, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(boxes=st.lists(st.tuples(*[st.integers(0, 255), st.integers(0, 63)] * 2), min_size=1))
 def test_display_after_any_changes_lights_the_last_picture(kind, boxes):
     with pytest.MonkeyPatch.context() as patch:

@@ -62,7 +62,7 @@ def test_filled_text_never_ends_or_changes_the_link(serial):
         assert len(text) <= TEXT_LEN_MAX
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.text(string.printable[:94], max_size=90))
 def test_text_has_a_code_exactly_when_it_is_short_enough(text):
     if len(text) <= TEXT_LEN_MAX:

@@ -94,7 +94,7 @@ def assert_rows_apart(drawn):
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("language", LANGUAGES)
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(given_screen=SCREENS_OF_ANY_KIND, place=st.sampled_from(PLACES))
 def test_screen_whatever_it_says_fits_also_when_it_moves(language, width, given_screen, place):
     drawn = page(given_screen, words(language), width, COUNTED)
@@ -114,7 +114,7 @@ def brush():
 @pytest.mark.needs("unifont")
 @pytest.mark.needs("wqy")
 @pytest.mark.parametrize("width", WIDTHS)
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(given_screen=SCREENS_OF_ANY_KIND, place=st.sampled_from(PLACES))
 def test_screen_whatever_it_says_fits_in_the_real_fonts(brush, width, given_screen, place):
     drawn = page(given_screen, words("zh"), width, brush.letters)
@@ -123,7 +123,7 @@ def test_screen_whatever_it_says_fits_in_the_real_fonts(brush, width, given_scre
 
 
 @pytest.mark.parametrize("small", [12, 16])
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(labels=st.tuples(*[LABEL] * 5), left_s=st.none() | st.integers(0, 20))
 def test_reasons_stand_apart_each_beside_its_key(small, labels, left_s):
     letters = Letters(counted, small=small)
@@ -211,6 +211,7 @@ def test_links_are_said_each_with_its_state():
     assert {f"link_{name}" for name, _ in links} <= set(LINKS)
 
 
+@settings(max_examples=50)
 @given(st.text("汉aA（“①★7", max_size=30), st.integers(1, 16))
 def test_shortened_text_fits_and_begins_or_ends_the_same(text, columns_max):
     short = shorten(text, columns_max * 8, lambda part: counted(part, 16))
@@ -219,6 +220,7 @@ def test_shortened_text_fits_and_begins_or_ends_the_same(text, columns_max):
     assert short == text or text.startswith(kept) or text.endswith(kept)
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.sampled_from(WIDTHS))
 def test_resting_mark_stays_on_the_glass_and_never_rests(step, width):
     places = [
