@@ -156,9 +156,8 @@ def check_words(config: PanelConfig) -> None:
 
 def _usable_words(config: PanelConfig, has_letters: bool) -> Words:
     """The configured words; when they are broken the next language that is not."""
-    if not has_letters:
-        return _first_good("en")
-    return _first_good(config.words or config.language, config.language, *FALLBACKS)
+    chosen = _first_good(config.words or config.language, config.language, *FALLBACKS)
+    return chosen if has_letters else _first_good("en")
 
 
 def _first_good(*wanted: Path | str) -> Words:

@@ -122,7 +122,7 @@ def test_display_when_it_fails_is_said_once_and_tried_again(glass, caplog):
         assert isinstance(happened, OSError) == (left_s > 1)
     drawn.show(screen(snapshot.IDLE))
     glass.next()
-    said = [record.getMessage() for record in caplog.records]
+    said = [one.getMessage() for one in caplog.records if one.name == "daemon.panel"]
     assert len(said) == 2
     assert "Remote I/O error: look at the display's cable" in said[0]
     assert said[1] == "panel state=sound"
@@ -182,6 +182,7 @@ class Hours:
         return pixels(self.glass.next())
 
 
+@pytest.mark.needs("unifont")
 def test_picture_that_stands_moves_and_the_display_is_set_up_anew():
     hours = Hours()
     first = hours.shown(snapshot.IDLE)
@@ -215,6 +216,7 @@ def test_screen_that_stands_long_is_dimmed_by_day_and_bright_with_the_next():
     assert hours.glass.brightness == BRIGHT
 
 
+@pytest.mark.needs("unifont")
 def test_idle_at_night_becomes_a_mark_that_walks_and_a_call_ends_it():
     hours = Hours(NIGHT_MS)
     idle = hours.shown(snapshot.IDLE)
@@ -225,6 +227,7 @@ def test_idle_at_night_becomes_a_mark_that_walks_and_a_call_ends_it():
     assert hours.shown(snapshot.CALLED) == pixels(hours.panel.draw(screen(snapshot.CALLED)))
 
 
+@pytest.mark.needs("unifont")
 def test_night_is_not_believed_of_a_clock_nobody_vouches_for():
     hours = Hours(None)
     hours.shown(snapshot.IDLE)

@@ -109,6 +109,7 @@ def test_file_that_is_no_locale_is_named_and_the_language_serves_on(
     assert said in caplog.text
 
 
+@pytest.mark.needs("unifont")
 def test_hall_s_own_words_are_shown(tmp_path):
     path = tmp_path / "words.toml"
     path.write_text(changed("idle", 'idle = ["^您好", "{window} 号"]'), "utf-8")
