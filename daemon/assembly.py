@@ -47,7 +47,11 @@ class Assembly:
         wall_clock = WallClock(settings.clock.trust)
         panels = {
             window.number: Panel(
-                settings.panel, inbox.died, looks=settings.pad.looks, utc_ms=wall_clock.utc_ms
+                settings.panel,
+                inbox.died,
+                address=window.display_address,
+                looks=settings.pad.looks,
+                utc_ms=wall_clock.utc_ms,
             )
             for window in settings.windows
         }
@@ -184,6 +188,7 @@ def _setup(settings: Config) -> Setup:
         ),
         looks=pad.looks,
         bundle=_offered(settings),
+        qr=settings.panel.qr,
     )
 
 

@@ -28,13 +28,17 @@ class QueueLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """Everything that does not change while the core lives; `bundle` is what its pads get."""
+    """Everything that does not change while the core lives; `bundle` is what its pads get.
+
+    qr: the template of the text a phone may read, see daemon/phone.py.
+    """
 
     identity: Identity
     lines: tuple[QueueLine, ...]
     rules: Rules
     looks: Looks = FULL_DAY
     bundle: Bundle | None = None
+    qr: str = ""
 
     @property
     def windows(self) -> tuple[str, ...]:

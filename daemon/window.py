@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from daemon import phone
 from daemon import snapshot as view
 from daemon.cases import Cases, Closed, Heard, Lit, row
 from daemon.edges import KeyEdge, Position
@@ -15,6 +16,7 @@ from daemon.facts import Fact, Tested
 from daemon.firmware import Firmware
 from daemon.ledger import Ledger
 from daemon.pad_link import Face, PadLink
+from daemon.prompts import Prompt
 from daemon.setup import Setup
 from daemon.tally import Tally
 from daemon.timekeeper import Timekeeper
@@ -51,6 +53,7 @@ class Window:
         state: Mapping[str, Any],
     ) -> None:
         self.number, self._rules, self._looks = number, setup.rules, setup.looks
+        self._source, self._qr = setup.identity.source, setup.qr
         self._ledger, self._time, self._tally = ledger, timekeeper, tally
         position = state.get(row(number, "pad"), {"boot_id": 0, "seq": 0})
         self._stored = state.get(row(number, "case"))
@@ -175,6 +178,7 @@ class Window:
                 ticket=prompt.service.ticket,
                 task_name=prompt.service.task_name,
                 remaining_s=_seconds(prompt.deadline_ms - now_ms),
+                qr=self._code(prompt),
             )
         if self.pad.is_testing:
             return view.Screen(name=view.SELF_TEST, window=number)
@@ -182,6 +186,22 @@ class Window:
             return view.Screen(name=view.PAUSED, window=number)
         name = view.IDLE if ticket is None else view.CALLED
         return view.Screen(name=name, window=number, ticket=ticket)
+
+    def _code(self, prompt: Prompt) -> str | None:
+        """The text by which a phone may rate this service instead."""
+        _, area, hall, unit = self._source.split("/")
+        service = prompt.service
+        facts = {
+            "area": area,
+            "hall": hall,
+            "unit": unit,
+            "window": self.number,
+            "ticketSerial": service.ticket_serial,
+            "projectNo": service.project_no,
+            "serviceNumber": service.service_number,
+            "promptId": prompt.number,
+        }
+        return phone.text(self._qr, facts)
 
     def view(self, screen: view.Screen) -> view.WindowView:
         return view.WindowView(

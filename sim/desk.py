@@ -75,8 +75,10 @@ class Desk:
         looks: Looks = FULL_DAY,
         bundle: Bundle | None = None,
         windows: tuple[str, ...] = (WINDOW,),
+        qr: str = "",
     ) -> None:
         self.rules, self.looks, self.bundle, self.windows = rules, looks, bundle, windows
+        self.qr = qr
         self.key = SigningKey.from_seed(bytes(31) + b"\x03")
         self.journal = MemoryJournal(SOURCE, self.key)
         self.now_ms = 1_000_000
@@ -109,6 +111,7 @@ class Desk:
             rules=self.rules,
             looks=self.looks,
             bundle=self.bundle,
+            qr=self.qr,
         )
         dialect = Native(self.windows, concealer(b"desk", 20250101))
         self.core = Core(self.now_ms, setup, [dialect], self.journal.restored)

@@ -501,6 +501,18 @@ def test_reason_when_asked_then_the_pad_asks_again(asking: Desk) -> None:
     assert asking.face == messages.PLEASE_RATE
 
 
+# -- a phone instead of a key
+
+
+def test_code_beside_the_question_names_the_service() -> None:
+    desk = Desk(qr="https://hcp.example/{unit}/{window}/{projectNo}/{promptId}")
+    desk.say("called", ticket="A001")
+    desk.say("completed", projectNo="P1")
+    assert desk.screen.qr == "https://hcp.example/w03/3/P1/1"
+    desk.say("completed")
+    assert (desk.screen.name, desk.screen.qr) == (PLEASE_RATE, None)
+
+
 # -- several windows
 
 WINDOWS = ("3", "4")

@@ -19,7 +19,9 @@ EXAMPLE = resources.files("daemon").joinpath("config.example.toml").read_text("u
 # Every commented line that is a key or a table, uncommented.
 FULL = re.sub(r"^# (\[+[\w.]+\]+|\w+ = )", r"\1", EXAMPLE, flags=re.MULTILINE)
 # Shown for those who need them; their default is to be absent.
-NO_DEFAULT = {"uplink.tls_ca", "uplink.tls_certificate", "uplink.tls_key"}
+NO_DEFAULT = {
+    "uplink.tls_ca", "uplink.tls_certificate", "uplink.tls_key", "window[1].display_address",
+}  # fmt: skip
 OPEN_TABLES = tuple(
     f"signal.{dialect}.{table}"
     for dialect in ("line", "jsonl", "frame")
@@ -93,7 +95,9 @@ def test_example_when_comments_are_removed_shows_the_defaults(tmp_path):
         for key in table
         if name and not name.startswith(OPEN_TABLES)
     }
-    hidden = "\n".join(line for line in FULL.splitlines() if not line.startswith("tls_"))
+    hidden = "\n".join(
+        line for line in FULL.splitlines() if not line.startswith(("tls_", "display_"))
+    )
     assert shown >= NO_DEFAULT
     left, right = load(tmp_path, EXAMPLE), load(tmp_path, hidden)
     assert replace(left, digest="", reasons=right.reasons) == replace(right, digest="")
@@ -433,3 +437,33 @@ def test_description_with_mistakes_names_each_with_its_line_and_column(tmp_path)
         ((14, 11), "signal.frame.fields.say[2].at: 7000 is not allowed"),
         ((18, 6), "signal.frame.words.42: 'recall' is not allowed"),
     ]
+
+
+SECOND = '[[window]]\nnumber = "4"\npad = "/dev/pad4"\nsignal = "/dev/signal4"\n'
+
+
+@pytest.mark.parametrize(
+    ("display", "first", "second", "wrong"),
+    [
+        ("none", "", "", None),
+        ("ssd1306", "", "display_address = 0x3D\n", None),
+        ("ssd1306", "", "", "window[2].display_address: 60 is not allowed; an address"),
+        ("sh1106", "display_address = 0x3D\n", "display_address = 0x3D\n", "window[2]"),
+        ("sh1106", "display_address = 0x02\n", "", "0x8 to 0x77"),
+        ("ssd1322", "", "display_address = 1\n", None),
+        ("ssd1322", "", "display_address = 0x3D\n", "a chip-select line of its own"),
+    ],
+)
+def test_displays_of_two_windows_each_have_a_place_on_the_bus(
+    tmp_path, display, first, second, wrong
+):
+    text = changed(
+        ("[[window]]", f"[[window]]\n{first}"),
+        ("[store]\n", f"{SECOND}{second}\n[store]\n"),
+        ('# display = "none" ', f'display = "{display}" '),
+    )
+    if wrong is None:
+        assert len(load(tmp_path, text).windows) == 2
+    else:
+        (problem,) = problems(tmp_path, text)
+        assert wrong in problem

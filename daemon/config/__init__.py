@@ -108,7 +108,8 @@ def _refuse(path: Path | str, problems: Problems) -> None:
 
 def _config(path: Path, digest: str, top: Table) -> Config:
     base = path.resolve().parent
-    served = windows(top)
+    panel = Panel.read(top.table("panel"), base)
+    served = windows(top, panel)
     config = Config(
         path=path,
         digest=digest,
@@ -121,7 +122,7 @@ def _config(path: Path, digest: str, top: Table) -> Config:
         reasons=Reasons.read(top.table("reasons")),
         uplink=Uplink.read(top.table("uplink"), base),
         clock=Clock.read(top.table("clock")),
-        panel=Panel.read(top.table("panel"), base),
+        panel=panel,
         lamp=Lamp.read(top.table("lamp"), served),
         voice=Voice.read(top.table("voice"), base),
         page=Page.read(top.table("page")),

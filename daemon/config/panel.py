@@ -46,7 +46,7 @@ class Panel:
         panel = cls(
             display=display,
             bus=table.integer("bus", 0, BUS_MAX, SPI_BUS if is_spi else I2C_BUS),
-            address=address(table, "address", is_spi),
+            address=SPI_ADDRESS if is_spi else I2C_ADDRESS,
             data_pin=table.integer("data_pin", 0, GPIO_MAX, DATA_PIN),
             reset_pin=None if reset_pin < 0 else reset_pin,
             upside_down=table.choice("mounted", ("upright", "upside_down"), "upright") != "upright",
@@ -57,13 +57,6 @@ class Panel:
         )
         table.done()
         return panel
-
-
-def address(table: Table, key: str, is_spi: bool) -> int:
-    """Where on its bus a display is: an I2C address, or an SPI chip select."""
-    if is_spi:
-        return table.integer(key, 0, 2, SPI_ADDRESS)
-    return table.integer(key, 0x08, 0x77, I2C_ADDRESS)
 
 
 def _template(table: Table) -> str:
