@@ -5,6 +5,7 @@ import platform
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from daemon import VERSION, control
 from daemon.cases import Rules
@@ -24,6 +25,8 @@ from daemon.ports import Port
 from daemon.privacy import born_before, concealer
 from daemon.setup import Identity, QueueLine, Setup
 from daemon.store import Store
+from daemon.traced_core import TracedCore
+from daemon.tracing import Tracing
 from daemon.uplink import Uplink
 from daemon.voice import Voice
 from daemon.wallclock import WallClock, boot_id, boottime_ms
@@ -74,6 +77,8 @@ class Assembly:
         voice = Voice(settings.voice, inbox.died)
         self._lamps = _lamps(settings, wall_clock, voice, inbox)
         setup, conceal = _setup(settings), _concealer(key)
+        self._tracing = Tracing.of(settings.trace, inbox.died)
+        make = Core if self._tracing is None else partial(TracedCore, self._tracing.record)
         self._workers = (
             self._store,
             self._uplink,
@@ -83,7 +88,7 @@ class Assembly:
             answering,
         )
         self.loop = Loop(
-            Core(
+            make(
                 boottime_ms(),
                 setup,
                 [dialect(settings.signal, line.windows, conceal) for line in setup.lines],
@@ -103,6 +108,13 @@ class Assembly:
     def start(self) -> None:
         for worker in self._workers:
             worker.start()
+        if self._tracing is not None:
+            self._tracing.start()
+
+    def end_trace(self) -> None:
+        """Write what the trace still holds; also of a run that ends by an error of its own."""
+        if self._tracing is not None:
+            self._tracing.stop(GOODBYE_S)
 
     def darken(self) -> None:
         """Leave no lamp lit and no buzzer sounding."""

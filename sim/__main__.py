@@ -4,11 +4,11 @@ import argparse
 import sys
 from types import ModuleType
 
-from sim import bench
+from sim import bench, replay
 from sim.demo import command as demo
 
 # A command is a module with NAME, HELP, configure(parser) and run(arguments) -> exit code.
-COMMANDS: tuple[ModuleType, ...] = (demo, bench)
+COMMANDS: tuple[ModuleType, ...] = (demo, bench, replay)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,7 +18,11 @@ def main(arguments: list[str] | None = None) -> int:
     commands = {command.NAME: command for command in COMMANDS}
     for name, command in commands.items():
         command.configure(subparsers.add_parser(name, help=command.HELP, description=command.HELP))
-    asked = parser.parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] == "--replay":
+        # What one tries who does not know it for a command.
+        given[0] = replay.NAME
+    asked = parser.parse_args(given)
     code: int = commands[asked.command].run(asked)
     return code
 

@@ -8,6 +8,7 @@ What is said of one window without its number is said of the first.
 import json
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from daemon.cases import Rules
@@ -44,6 +45,8 @@ from daemon.night import FULL_DAY, Looks
 from daemon.privacy import concealer
 from daemon.setup import Identity, QueueLine, Setup
 from daemon.snapshot import Screen, Snapshot
+from daemon.traced_core import TracedCore
+from daemon.transcript import Record, lines
 from protocol.bundle import Bundle
 from protocol.central.entry import Entry, Source, read
 from protocol.central.signing import SigningKey
@@ -76,9 +79,14 @@ class Desk:
         bundle: Bundle | None = None,
         windows: tuple[str, ...] = (WINDOW,),
         qr: str = "",
+        *,
+        traced: bool = False,
     ) -> None:
         self.rules, self.looks, self.bundle, self.windows = rules, looks, bundle, windows
         self.qr = qr
+        # The lines of a trace in clear, as `python -m sim replay` reads them.
+        self.transcript: list[str] = []
+        self._make = partial(TracedCore, self._record) if traced else Core
         self.key = SigningKey.from_seed(bytes(31) + b"\x03")
         self.journal = MemoryJournal(SOURCE, self.key)
         self.now_ms = 1_000_000
@@ -114,7 +122,7 @@ class Desk:
             qr=self.qr,
         )
         dialect = Native(self.windows, concealer(b"desk", 20250101))
-        self.core = Core(self.now_ms, setup, [dialect], self.journal.restored)
+        self.core = self._make(self.now_ms, setup, [dialect], self.journal.restored)
         self.give(SignalOpened(0))
         for number in self.windows:
             self.give(PadOpened(number))
@@ -131,6 +139,9 @@ class Desk:
             for number in self.pads:
                 self.restart_pad(number)
         self.start()
+
+    def _record(self, what: Record) -> None:
+        self.transcript += lines(what)
 
     def give(self, event: Event) -> None:
         """Step the core and carry out what follows from it, to the end."""

@@ -14,6 +14,7 @@ from daemon.assembly import Assembly, bundle, keys, source
 from daemon.errors import DaemonError
 from daemon.inbox import Inbox
 from daemon.panel import check_words
+from daemon.tracing import addressee
 
 log = logging.getLogger("daemon")
 
@@ -44,6 +45,8 @@ def _check(settings: config.Config) -> int:
     bundle(settings)
     voice.check(settings.voice)
     check_words(settings.panel)
+    if settings.trace.key is not None:
+        addressee(settings.trace.key)
     print(f"{settings.path}: good; signing key {key.kid}, platform key {platform_key.kid}")
     unit = {
         "source": str(source(settings)),
@@ -86,6 +89,7 @@ def _serve(settings: config.Config) -> int:
         code = unit.loop.run()
     finally:
         unit.darken()
+        unit.end_trace()
     unit.stop()
     log.info("stopped code=%d", code)
     if reloads and code == os.EX_OK:

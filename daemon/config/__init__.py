@@ -21,6 +21,7 @@ from daemon.config.reasons import Reasons
 from daemon.config.signal_line import Signal
 from daemon.config.store import Store
 from daemon.config.table import Problems, Table
+from daemon.config.tracing import Trace
 from daemon.config.unit import Unit
 from daemon.config.uplink import Uplink
 from daemon.config.voice import Voice
@@ -50,6 +51,7 @@ class Config:
     lamp: Lamp
     voice: Voice
     page: Page
+    trace: Trace
 
 
 def ask_for(parser: argparse.ArgumentParser) -> None:
@@ -126,6 +128,7 @@ def _config(path: Path, digest: str, top: Table) -> Config:
         lamp=Lamp.read(top.table("lamp"), served),
         voice=Voice.read(top.table("voice"), base),
         page=Page.read(top.table("page")),
+        trace=Trace.read(top.table("trace"), base),
     )
     top.done()
     return config
