@@ -47,7 +47,7 @@ class Assembly:
     def __init__(self, settings: Config, inbox: Inbox) -> None:
         self._database = settings.store.database
         key, platform_key = keys(settings)
-        wall_clock = WallClock(settings.clock.trust)
+        wall_clock = WallClock(settings.clock.trust, settings.clock.server_error_ms)
         panels = {
             window.number: Panel(
                 settings.panel,
