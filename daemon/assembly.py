@@ -63,12 +63,14 @@ class Assembly:
             panel.start()
         journal = Journal(self._database, source(settings), key)
         self._store = Store(journal, inbox.post, inbox.died)
+        wall_clock = WallClock(settings.clock.trust, settings.clock.server_error_ms)
         self._uplink = Uplink(
             settings.uplink,
             source(settings),
             {platform_key.kid: platform_key},
             inbox.post,
             inbox.died,
+            is_clock_set=lambda: wall_clock.read().synced,
         )
         self.page = Page(settings.page, panels, inbox.died)
         answering = Control(

@@ -11,6 +11,7 @@ import ssl
 import struct
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -21,6 +22,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import MQTTException, Properties  # type: ignore[attr-defined]
 from paho.mqtt.reasoncodes import ReasonCode
 
+from daemon.certificate import life
 from daemon.config.uplink import Uplink as UplinkConfig
 from daemon.events import Asked, BrokerUp, Event, ReceiptReceived, ReceiptRefused, Sealed, Taken
 from daemon.inbox import Waker
@@ -66,6 +68,8 @@ ADVICE = {
 }
 ADVICE_ELSE = "show this to the platform"
 UNSPECIFIED = 0x80
+# OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: the clock's word.
+OF_TIME = (9, 10)
 
 
 class Connection:
@@ -78,9 +82,11 @@ class Connection:
         keys: Mapping[str, VerifyKey],
         post: Callable[[Event], None],
         patience_s: float,
+        is_clock_set: Callable[[], bool] = lambda: True,
     ) -> None:
+        """is_clock_set: whether a time server vouches for the machine's clock."""
         self._config, self._source, self._keys, self._post = config, source, keys, post
-        self._patience_s = patience_s
+        self._patience_s, self._is_clock_set = patience_s, is_clock_set
         self._client: mqtt.Client | None = None
         # By seq, so that an entry the outbox offers again while it is here is not sent twice; the
         # outbox's windows bound them.
@@ -120,6 +126,8 @@ class Connection:
             )
         except ssl.SSLCertVerificationError as error:
             self.trouble = f"shows a certificate that is not good: {error.verify_message}"
+            if error.verify_code in OF_TIME:
+                self.trouble += self._clock_says("have the platform renew the broker's certificate")
         except (OSError, ValueError) as error:
             self.trouble = f"cannot be reached: {getattr(error, 'strerror', None) or error}"
         self._opened_s = time.monotonic()
@@ -271,8 +279,35 @@ class Connection:
         _more: object,
     ) -> None:
         self._sent_away = flags.is_disconnect_packet_from_server
-        why = "" if reason.value == UNSPECIFIED else f" {_because(reason)}"
+        why = self._own_life() if reason.value == UNSPECIFIED else f" {_because(reason)}"
         self.trouble = self.trouble or f"closed the connection{why}"
+
+    # -- certificates and the clock
+
+    def _own_life(self) -> str:
+        """Why a broker that says nothing may not let us in: it does not tell of certificates."""
+        path = self._config.tls_certificate
+        if self.is_ready or path is None:
+            return ""
+        try:
+            found = life(path.read_bytes())
+        except OSError:
+            found = None
+        if found is None or found[0] <= datetime.now(UTC) <= found[1]:
+            return " before it let this unit in: have the platform look at its certificate"
+        words = "has expired" if datetime.now(UTC) > found[1] else "is not yet valid"
+        what = f" before it let this unit in: this unit's certificate {words}"
+        return what + self._clock_says("have the platform issue a new one, and put it there")
+
+    def _clock_says(self, advice: str) -> str:
+        """What a certificate was measured by, and what to do when the two disagree."""
+        now = f"; this unit's clock says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        if self._is_clock_set():
+            return f"{now}, and that is sure: {advice}"
+        return (
+            f"{now} and no time server has set it: let the unit reach its time server, "
+            "it connects by itself then"
+        )
 
     def _on_publish(
         self, _client: mqtt.Client, _data: object, mid: int, reason: ReasonCode, _more: object

@@ -34,10 +34,11 @@ class Uplink(Worker):
         died: Callable[[str], None],
         *,
         patience_s: float = PATIENCE_S,
+        is_clock_set: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__("uplink", died)
         self._config, self._source, self._keys, self._post = config, source, platform_keys, post
-        self._patience_s = patience_s
+        self._patience_s, self._is_clock_set = patience_s, is_clock_set
         self._offered: deque[tuple[Sealed, bool]] = deque()
         # The latest word alone.
         self._reports: deque[bytes] = deque(maxlen=1)
@@ -80,7 +81,10 @@ class Uplink(Worker):
         self._waker.close()
 
     def _connection(self) -> Connection:
-        return Connection(self._config, self._source, self._keys, self._post, self._patience_s)
+        return Connection(
+            self._config, self._source, self._keys, self._post, self._patience_s,
+            self._is_clock_set,
+        )  # fmt: skip
 
     def _serve(self, connection: Connection) -> None:
         connection.open()

@@ -1,4 +1,4 @@
-"""Time (D1): whatever the clocks do, seq is the order and the truth lies where it is said to lie."""
+"""Time (D1): whatever the clocks do, seq is the order, and the truth lies where it is said to."""
 
 import random
 

@@ -30,7 +30,7 @@ from protocol.central import receipts, topics
 from protocol.central.entry import Source
 from protocol.central.signing import SigningKey
 from sim.authority import Authority
-from sim.brokers import Mosquitto
+from sim.brokers import Mosquitto, ShippedMosquitto
 from sim.desk import SOURCE, Desk
 from sim.lying_broker import (
     BAD_CLIENT_ID,
@@ -801,21 +801,76 @@ def test_tls_with_certificates_on_both_sides_carries_entries(tmp_path, uplink, e
         assert taken(ear, 50) == list(range(1, 51))
 
 
+TO_TIME_SERVER = "and no time server has set it: let the unit reach its time server"
+
+
 @FAILED_HANDSHAKE
 @pytest.mark.promise
+@pytest.mark.parametrize(
+    ("is_set", "advice"),
+    [
+        (False, TO_TIME_SERVER),
+        (True, "UTC, and that is sure: have the platform renew the broker's certificate"),
+    ],
+)
 @pytest.mark.parametrize(
     ("days", "words"),
     [((-9, -2), "certificate has expired"), ((2, 9), "certificate is not yet valid")],
 )
-def test_tls_when_the_clock_and_the_certificate_disagree_says_why(
-    tmp_path, uplink, ear, days, words, promise
+def test_tls_when_the_clock_and_the_certificate_disagree_names_the_clock(
+    tmp_path, uplink, ear, days, words, is_set, advice, promise
 ):
     ca, key = certificate(tmp_path, "broker", days=days)
     with LyingBroker(tls=server_side(ca, key)) as broker:
-        uplink(broker.port, tls_ca=ca)
+        uplink(broker.port, tls_ca=ca, is_clock_set=lambda: is_set)
         said = ear.next(BrokerDown).reason
-    assert said.endswith(f"shows a certificate that is not good: {words}")
+    assert f"shows a certificate that is not good: {words}; this unit's clock says 20" in said
+    assert advice in said
     promise("D2", f"offline because the {words}", 1)
+
+
+@FAILED_HANDSHAKE
+@pytest.mark.needs("mosquitto")
+@pytest.mark.promise
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        ((-9, -2), "this unit's certificate has expired; this unit's clock says 20"),
+        ((2, 9), "this unit's certificate is not yet valid; this unit's clock says 20"),
+    ],
+)
+def test_own_certificate_when_the_broker_closes_without_a_word_is_named_with_the_clock(
+    tmp_path, uplink, ear, days, words, promise
+):
+    said = turned_away(tmp_path, uplink, ear, days)
+    assert f"closed the connection before it let this unit in: {words}" in said
+    assert TO_TIME_SERVER in said
+    promise("D2", f"offline because {words.partition(';')[0]}", 1)
+
+
+@FAILED_HANDSHAKE
+@pytest.mark.needs("mosquitto")
+def test_own_certificate_when_it_holds_and_the_broker_closes_is_for_the_platform(
+    tmp_path, uplink, ear
+):
+    said = turned_away(tmp_path, uplink, ear, (-1, 1), authority="another's")
+    assert said.endswith("before it let this unit in: have the platform look at its certificate")
+
+
+def turned_away(folder, uplink, ear, days, authority="units"):
+    """What the unit says when the shipped broker does not like its certificate."""
+    units, platform = Authority(folder, "units"), Authority(folder, "platform")
+    issuer = units if authority == "units" else Authority(folder, authority)
+    unit = issuer.issue(str(SOURCE)[1:], days=days)
+    with ShippedMosquitto(folder / "broker", units, platform) as broker:
+        uplink(
+            broker.port,
+            tls_ca=platform.certificate,
+            tls_certificate=unit.certificate,
+            tls_key=unit.key,
+            is_clock_set=lambda: False,
+        )
+        return ear.next(BrokerDown).reason
 
 
 @FAILED_HANDSHAKE

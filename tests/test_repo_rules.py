@@ -59,6 +59,7 @@ PURE = (
             "recent", "reasons", "screens", "sealing", "setup", "signal_line", "signals",
             "snapshot", "strangers", "tally", "timekeeper", "transitions", "window", "config/table",
             "dialects/*", "care", "phone", "qr", "words",
+            "certificate", "trace_file", "traced_core", "transcript",
         )
     ),
     *(
