@@ -10,7 +10,7 @@ from protocol.central.truetime import Anchor, interval
 from sim.clocks import Clocks
 from sim.desk import Desk
 
-HISTORIES = 120
+HISTORIES = 60
 HISTORIES_IN_CAMPAIGN = 10_000
 ACTIONS = 14
 SECOND_US = 1_000_000
