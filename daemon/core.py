@@ -53,6 +53,8 @@ from protocol.central.chain import Head
 
 # A disk that does not take the stopped entry holds the process no longer than this.
 STOP_WAIT_MS = 3000
+# The bound of the entry's schema.
+DETAIL_LEN_MAX = 256
 
 
 class Core:
@@ -167,12 +169,19 @@ class Core:
             self._windows[signal.window].cases.signal(now_ms, signal)
 
     def _committed(self, now_ms: int, event: Committed) -> None:
+        reason = self._ledger.failure
         for then in self._ledger.committed(event.number):
             window = self._windows.get(then.window)
             if window is not None:
                 window.act(now_ms, then)
             if isinstance(then, Closed):
                 self._tell(then.window)
+        failed_ms = self._ledger.recovered(now_ms)
+        if failed_ms is not None and self._stop_by_ms is None:
+            detail = f"nothing could be written for {failed_ms / 1000:.0f} s: {reason}"
+            detail = detail[:DETAIL_LEN_MAX]
+            data = {"window": None, "what": "store", "ok": False, "detail": detail}
+            self._ledger.write("test", "store", data, self._time.stamp(now_ms))
         self._outbox.committed(event.sealed)
         if event.sealed:
             self._head = Head(self._epoch, event.sealed[-1].seq, event.sealed[-1].hash)

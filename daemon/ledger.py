@@ -36,6 +36,7 @@ class Ledger(Generic[Then]):
         self._lazy_at_ms: int | None = None
         self._urgent = False
         self.failure: str | None = None
+        self._failing_since_ms: int | None = None
 
     @property
     def last_seq(self) -> int:
@@ -106,6 +107,15 @@ class Ledger(Generic[Then]):
     def failed(self, now_ms: int, number: int, reason: str) -> None:
         if self._under_way is not None and self._under_way[0].number == number:
             self._retry_at_ms, self.failure = now_ms + RETRY_MS, reason
+            if self._failing_since_ms is None:
+                self._failing_since_ms = now_ms
+
+    def recovered(self, now_ms: int) -> int | None:
+        """For how long nothing could be written, told once, when something was again."""
+        if self.failure is not None or self._failing_since_ms is None:
+            return None
+        failed_ms, self._failing_since_ms = now_ms - self._failing_since_ms, None
+        return failed_ms
 
     def wake_at_ms(self) -> int | None:
         return self._retry_at_ms if self._under_way is not None else self._lazy_at_ms

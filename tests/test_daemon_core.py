@@ -44,6 +44,7 @@ def test_stop_is_written_before_the_process_may_end() -> None:
     desk.run(2000)
     assert desk.stopped
     assert desk.entries("stopped")[0].data["reason"] == "SIGTERM"
+    assert desk.journal.entries[-1].kind == "stopped"
 
 
 def test_stop_on_a_disk_that_takes_nothing_is_not_held_up() -> None:
