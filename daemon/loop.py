@@ -7,7 +7,7 @@ may block is done by workers; their answers come back through the inbox.
 import logging
 import os
 import selectors
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -43,7 +43,8 @@ from daemon.network import address
 from daemon.page import Page
 from daemon.panel import Panel
 from daemon.ports import REOPEN_MS, Port
-from daemon.snapshot import LineView, Snapshot, UplinkView
+from daemon.snapshot import Snapshot
+from daemon.state_log import StateLog
 from daemon.store import Store
 from daemon.uplink import Uplink
 from daemon.usb import attached
@@ -94,6 +95,7 @@ class Loop:
         self._selector.register(inbox.waker, selectors.EVENT_READ)
         self._reopen_at_ms = self._look_at_ms = 0
         self._shown: Snapshot | None = None
+        self._state_log = StateLog()
         self._running = True
         self._committing = False
 
@@ -214,7 +216,7 @@ class Loop:
             if before is None or window.screen != before.windows[index].screen:
                 self._panels[window.number].show(window.screen)
                 self._lamps[window.number].show(window.screen)
-        log_changes(before, shown)
+        self._state_log.show(now_ms, shown)
 
 
 def _pad_line(window: str, port: Port) -> Line:
@@ -228,36 +230,3 @@ def _signal_line(index: int, port: Port) -> Line:
         port, partial(SignalOpened, index), partial(SignalReceived, index),
         partial(SignalLost, index),
     )  # fmt: skip
-
-
-def log_changes(before: Snapshot | None, now: Snapshot) -> None:
-    """One line per change of state; which key or level was pressed is in none of them."""
-    old = {} if before is None else dict(_links(before))
-    for name, view in _links(now):
-        last = old.get(name)
-        if last is None or (view.state, view.trouble) != (last.state, last.trouble):
-            level = logging.WARNING if view.trouble else logging.INFO
-            log.log(level, "%s state=%s%s", name, view.state, _because(view.trouble))
-    for index, window in enumerate(now.windows):
-        update = window.pad.update
-        if update is not None and (before is None or update != before.windows[index].pad.update):
-            log.info("pad window=%s update=%r", window.number, update)
-    if before is None or now.journal.trouble != before.journal.trouble:
-        level = logging.WARNING if now.journal.trouble else logging.INFO
-        state = "failing" if now.journal.trouble else "sound"
-        log.log(level, "journal state=%s%s", state, _because(now.journal.trouble))
-    if before is not None and now.closed_count > before.closed_count:
-        log.info("case closed seq=%d", now.journal.last_seq)
-
-
-def _links(shown: Snapshot) -> Iterator[tuple[str, LineView | UplinkView]]:
-    """Every link by the name under which the log speaks of it."""
-    for window in shown.windows:
-        yield f"pad window={window.number}", window.pad
-    for line in shown.signals:
-        yield f"signal port={line.port}", line
-    yield "uplink", shown.uplink
-
-
-def _because(trouble: str | None) -> str:
-    return "" if trouble is None else f" trouble={trouble!r}"

@@ -42,13 +42,13 @@ class Timekeeper:
     def read(
         self, now_ms: int, offset_ms: int, synced: bool, error_ms: int
     ) -> dict[str, Any] | None:
-        """Take a reading; the data of a clock entry when it became known or was stepped."""
+        """Take a reading; the data of a clock entry when it became known, again, or was stepped."""
         self._offset_ms = offset_ms
-        self._synced = Reading(offset_ms, error_ms) if synced else None
+        was_synced, self._synced = self.synced, Reading(offset_ms, error_ms) if synced else None
         if not synced:
             return None
         step_ms = None if self._anchor is None else offset_ms - self._anchor.offset_ms
-        if step_ms is not None and abs(step_ms) < STEP_MS:
+        if was_synced and step_ms is not None and abs(step_ms) < STEP_MS:
             return None
         self._anchor = self._synced
         return {"utcMs": max(0, now_ms + offset_ms), "errorMs": error_ms, "stepMs": step_ms}

@@ -269,7 +269,7 @@ def test_lines_when_missing_are_said_in_words_and_the_daemon_goes_on(running):
         trouble = f"{running.place.folder}/{name} does not exist: plug the cable in"
         assert line["trouble"].startswith(trouble)
     assert running.process.poll() is None
-    assert "daemon.loop pad window=3 state=lost trouble=" in "\n".join(running.said)
+    assert "daemon.state_log pad window=3 state=lost trouble=" in "\n".join(running.said)
 
 
 def test_broker_when_absent_is_said_in_words(running):

@@ -108,6 +108,19 @@ def test_clock_is_anchored_when_known_and_when_stepped() -> None:
     assert steps == [None, -3_600_000]
 
 
+def test_clock_that_was_lost_is_in_every_stamp_and_anchored_when_known_again() -> None:
+    desk = Desk()
+    desk.give(ClockRead(UTC_MS - desk.now_ms, True, 20))
+    desk.give(ClockRead(UTC_MS - desk.now_ms, False, 16_500))
+    desk.give(SignalLost(0, "the cable is out"))
+    (lost,) = desk.entries("signal")
+    assert (lost.stamp.synced, lost.stamp.error_ms) == (False, None)
+    desk.give(ClockRead(UTC_MS - desk.now_ms + 300, True, 25))
+    desk.give(ClockRead(UTC_MS - desk.now_ms + 300, True, 26))
+    anchors = [(entry.data["stepMs"], entry.data["errorMs"]) for entry in desk.entries("clock")]
+    assert anchors == [(None, 20), (300, 25)]
+
+
 def test_day_is_summed_up_at_local_midnight() -> None:
     desk = Desk()
     midnight_utc_ms = UTC_MS - (UTC_MS + 8 * 3_600_000) % 86_400_000 + 86_400_000

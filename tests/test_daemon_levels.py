@@ -2,29 +2,41 @@
 
 import json
 import logging
+import re
 import urllib.request
 from collections.abc import Iterator
-from operator import attrgetter
+from dataclasses import replace
 
 import pytest
 
-from daemon.cases import PRESSED, TABLE
+from daemon.cases import PRESSED, REASONED, TABLE
 from daemon.config.page import Page as PageConfig
 from daemon.config.panel import Panel as PanelConfig
-from daemon.effects import Commit, Publish, Report, SendToPad
+from daemon.effects import Commit, Publish, Report, SendToPad, SendToTerminal
 from daemon.events import ClockRead, SignalLost, SignalOpened
-from daemon.loop import log_changes
 from daemon.page import Page
 from daemon.panel import Panel
+from daemon.reasons import Reason, Reasons
+from daemon.state_log import StateLog
 from daemon.trace_file import Envelopes
 from protocol.central.envelope import Opener
 from protocol.pad import framing
 from protocol.pad.messages import Edge, decode
-from sim.desk import Desk
+from sim.desk import RULES, Desk
 
 UTC_MS = 1_795_000_000_000
 KEYS = (1, 2, 3, 4, 5)
 PAGES = ("/", "/status.json", "/oled.png")
+# A hall that asks why, with another norm code at every level behind each label.
+ASKED = Reasons(
+    table="r1",
+    ask_ms=8000,
+    keys=tuple(
+        Reason(label=label, codes={level: f"{level}1{key}" for level in range(1, 6)})
+        for key, label in enumerate(("态度", "时间", "环境", "材料", "其他"), 1)
+    ),
+)
+ASKING = replace(RULES, reasons=ASKED)
 
 
 def script(desk, key):
@@ -34,7 +46,9 @@ def script(desk, key):
         desk.say("called", ticket=f"A{number:03}")
         desk.say("completed", projectNo=f"P{number}", serviceNumber=1, taskName="身份证换领")
         desk.press(key, hold_ms=100 + 700 * number)
-        desk.run(9000)
+        desk.run(4000)
+        desk.press(2)  # why, in a hall that asks; if not, a stray
+        desk.run(13_000)
     desk.say("completed", projectNo="P3")
     desk.press(key)
     desk.press(key)  # a correction to the same
@@ -56,8 +70,8 @@ def script(desk, key):
     desk.run(2000)
     desk.journal.fail = None
     desk.run(9000)
-    desk.give(SignalLost("the cable is out"))
-    desk.give(SignalOpened())
+    desk.give(SignalLost(0, "the cable is out"))
+    desk.give(SignalOpened(0))
     desk.say("suspended")
     desk.run(65_000)  # until the next health
 
@@ -81,6 +95,8 @@ def masked_member(name, value):
         return "one of five"
     if name in ("hash", "last_hash", "prevhash", "signature"):
         return "of what is above"
+    if name == "reasons" and isinstance(value, list):
+        return [re.sub("^[1-5]", "level ", code) for code in value]
     if name == "rated" and isinstance(value, dict):
         return sum(value.values())
     if name == "edges":
@@ -116,16 +132,17 @@ def without_key(message):
     return type(message).__name__, fields
 
 
-def transcript(key):
-    desk = Desk(traced=True)
+def transcript(key, rules):
+    desk = Desk(rules, traced=True)
     desk.platform = True
     script(desk, key)
     return desk.transcript
 
 
 @pytest.mark.promise
-def test_traces_of_two_levels_are_identical_but_for_the_level(promise):
-    first, *others = [transcript(key) for key in KEYS]
+@pytest.mark.parametrize("rules", [RULES, ASKING], ids=["levels", "levels and reasons"])
+def test_traces_of_two_levels_are_identical_but_for_the_level(promise, rules):
+    first, *others = [transcript(key, rules) for key in KEYS]
     assert sum('"satisfaction\\":5' in line for line in first) > 3
     expected = [masked_line(line) for line in first]
     for other in others:
@@ -136,10 +153,7 @@ def test_traces_of_two_levels_are_identical_but_for_the_level(promise):
 
 def test_traces_of_the_same_key_at_another_level_are_identical_but_for_the_level():
     def at(keys):
-        desk = Desk(traced=True)
-        desk.rules = type(desk.rules)(**{**as_fields(desk.rules), "keys": keys})
-        desk.transcript.clear()
-        desk.crash()
+        desk = Desk(replace(RULES, keys=keys), traced=True)
         script(desk, 1)
         return [line for line in desk.transcript if not line.startswith('{"trace"')]
 
@@ -151,12 +165,11 @@ def test_traces_of_the_same_key_at_another_level_are_identical_but_for_the_level
     assert heard[0] == heard[1]
 
 
-def as_fields(rules):
-    return {name: getattr(rules, name) for name in rules.__dataclass_fields__}
-
-
 def test_state_in_which_a_rating_can_arise_is_entered_by_a_press_alone():
-    into = {said for (state, said), (_, after) in TABLE.items() if PRESSED == after != state}
+    rated = (PRESSED, REASONED)
+    into = {
+        said for (state, said), (_, after) in TABLE.items() if after in rated and state not in rated
+    }
     assert into == {"press"}
 
 
@@ -180,9 +193,9 @@ class Window(Desk):
 
     def __init__(self, panels, page):
         self.seen, self._panels, self._page = {}, panels, page
-        self._log = logging.getLogger("daemon.loop")
+        self._state_log = StateLog()
         self._shown = None
-        super().__init__(traced=True)
+        super().__init__(ASKING, traced=True)
 
     def see(self, what, value):
         self.seen.setdefault(what, []).append((self.now_ms, value))
@@ -197,13 +210,13 @@ class Window(Desk):
 
     def give(self, event):
         super().give(event)
-        before, self._shown = self._shown, self.core.snapshot(self.now_ms)
+        before, self._shown = self._shown, self.snapshot
         self.see("snapshot", self._shown)
-        log_changes(before, self._shown)
-        if before is not None and PICTURED(before) == PICTURED(self._shown):
+        self._state_log.show(self.now_ms, self._shown)
+        if before is not None and pictured(before) == pictured(self._shown):
             return
         for language, panel in self._panels.items():
-            self.see(f"screen {language}", panel.draw(self._shown.screen).tobytes())
+            self.see(f"screen {language}", panel.draw(self._shown.windows[0].screen).tobytes())
         self._page.show(self._shown)
         for path in PAGES:
             self.see(f"page {path}", fetched(self._page.port, path))
@@ -211,15 +224,25 @@ class Window(Desk):
 
 # A picture and a page are made of the snapshot, which is compared at every step; so they are made
 # where a rating could show in them.
-PICTURED = attrgetter("screen", "day", "journal")
+def pictured(shown):
+    return [window.screen for window in shown.windows], shown.day, shown.journal
+
+
 # What of an effect can be observed: add a line here for each new way out of the unit.
 OBSERVERS = {
     "pad": lambda effect: effect.data,
+    "terminal": lambda effect: effect.data,
     "commits": lambda effect: (effect.number, len(effect.drafts), sorted(effect.state)),
     "network": lambda effect: len(effect.entry.text),
     "health": lambda effect: len(effect.payload),
 }
-OBSERVED_EFFECTS = {SendToPad: "pad", Commit: "commits", Publish: "network", Report: "health"}
+OBSERVED_EFFECTS = {
+    SendToPad: "pad",
+    SendToTerminal: "terminal",
+    Commit: "commits",
+    Publish: "network",
+    Report: "health",
+}
 
 
 def fetched(port, path):
@@ -234,7 +257,7 @@ def eyes():
         language: Panel(PanelConfig(display="none", language=language), pytest.fail)
         for language in ("zh", "en")
     }
-    page = Page(PageConfig(host="127.0.0.1", port=0), panels["zh"].png, pytest.fail)
+    page = Page(PageConfig(host="127.0.0.1", port=0), {"3": panels["zh"]}, pytest.fail)
     page.start()
     return panels, page
 
@@ -258,8 +281,8 @@ def observed(eyes, caplog):
 def test_window_shows_the_same_whatever_the_level(observed, promise):
     first, *others = [observed(key) for key in KEYS]
     assert len(first["log"]) > 10
-    assert {"please_rate", "heard", "thanks", "out_of_service"} <= {
-        json.loads(body)["screen"]["name"] for _, body in first["page /status.json"]
+    assert {"please_rate", "heard", "reasons", "thanks", "out_of_service"} <= {
+        json.loads(body)["windows"][0]["screen"]["name"] for _, body in first["page /status.json"]
     }
     for other in others:
         assert other.keys() == first.keys()

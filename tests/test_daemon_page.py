@@ -1,9 +1,8 @@
-"""The technician's page over real HTTP; and nothing at the window tells one level from another."""
+"""The technician's page over real HTTP."""
 
 import http.client
 import io
 import json
-import logging
 import socket
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,7 +13,6 @@ from PIL import Image
 from daemon.config.page import Page as PageConfig
 from daemon.config.panel import Panel as PanelConfig
 from daemon.errors import DaemonError
-from daemon.loop import log_changes
 from daemon.page import Page
 from daemon.panel import Panel
 from daemon.snapshot import IDLE, Screen
@@ -165,45 +163,3 @@ def test_page_when_our_own_code_fails_says_so_and_goes_on(caplog):
         get(page, "/oled.png")
     assert "page trouble=LookupError('no picture')" in caplog.text
     assert get(page, "/")[0] == 200
-
-
-# -- E4: no level is readable at the window
-
-
-def served(key, page, panel, caplog):
-    """Everything the window shows while one case is rated with this key: step by step."""
-    caplog.clear()
-    desk, shown, before = Desk(), [], None
-
-    def look():
-        nonlocal before
-        now = desk.core.snapshot(desk.now_ms)
-        page.show(now)
-        picture = panel.draw(now.windows[0].screen).tobytes()
-        shown.append((get(page, "/status.json")[2], get(page, "/")[2], picture, desk.face))
-        log_changes(before, now)
-        before = now
-
-    look()
-    desk.say("called", ticket="A023", ticketSerial="20261122-1-A023")
-    desk.say("completed", projectNo="BJ1", serviceNumber=1, taskName="居民身份证换领")
-    look()
-    desk.press(key)
-    for _ in range(45):
-        desk.run(200)
-        look()
-    desk.say("recalled", ticket="A023", ticketSerial="20261122-1-A023")
-    look()
-    assert [rating["key"] for rating in desk.ratings] == [key]
-    return shown, [record.getMessage() for record in caplog.records if record.name != "daemon.page"]
-
-
-@pytest.mark.promise
-def test_window_shows_the_same_whichever_level_was_pressed(page, panel, caplog, promise):
-    caplog.set_level(logging.DEBUG, "daemon")
-    first, differing = served(1, page, panel, caplog), 0
-    assert len({picture for _, _, picture, _ in first[0]}) >= 4
-    assert first[1]
-    for key in (2, 3, 4, 5):
-        differing += served(key, page, panel, caplog) != first
-    promise("E4", "status, page, screens, pad, log: level by level", 4 * len(first[0]), differing)
