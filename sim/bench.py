@@ -19,6 +19,7 @@ from pathlib import Path
 
 from daemon.journal import Journal
 from protocol.central.entry import Draft, Stamp
+from protocol.central.envelope import Opener
 from protocol.central.signing import SigningKey
 from sim import backlog, throughput
 from sim.brokers import Mosquitto
@@ -46,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(asked: argparse.Namespace) -> int:
-    for measure in (commits, presses, process, lit, core, drained, throughput.figures):
+    for measure in (commits, presses, process, lit, core, traced, drained, throughput.figures):
         for figure in measure():
             print(figure.json() if asked.json else figure.line(), flush=True)
     return 0
@@ -179,6 +180,34 @@ def core() -> Iterator[Figure]:
     hours = (desk.now_ms - begun_ms) / 3_600_000
     minutes = (time.perf_counter() - started) / 60
     yield Figure("G5", "simulated window-hours a minute, one core", "h/min", hours / minutes, None)
+
+
+def traced() -> Iterator[Figure]:
+    """What a trace adds to a press until its ack, through the real processes."""
+    rules = premises.Rules(correction_s=0.0, not_public_hold_s=0.0)
+    plain_ms, traced_ms = list[float](), list[float]()
+    for _ in range(2):
+        plain_ms += _presses(Hall(rules))
+        hall = Hall(rules)
+        support = hall.site.directory / "support.pub"
+        Opener.generate().public.save(support)
+        with hall.site.unit_config.open("a") as config:
+            config.write('[trace]\nfile = "trace.bin"\nkey = "support.pub"\n')
+        traced_ms += _presses(hall)
+    for label, ours, least in zip(
+        ("p50", "p99"), percentiles(traced_ms), percentiles(plain_ms), strict=True
+    ):
+        yield Figure("", f"press on disk and acked while traced, {label}", "ms", ours, least)
+
+
+def _presses(hall: Hall) -> list[float]:
+    """The times of PRESSES calm presses until their ack."""
+    with hall:
+        morning = Morning(hall)
+        for _ in range(PRESSES // 5):
+            morning.each_level_once(calm=True)
+        morning.deliver()
+        return latencies(morning, hall.arrivals)[0]
 
 
 def drained() -> Iterator[Figure]:

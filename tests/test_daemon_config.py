@@ -129,6 +129,18 @@ def test_lamps_of_two_windows_then_as_written(tmp_path):
     assert read.voice.player == ("mpg123", "-q", "-a", "plughw:1")
 
 
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ('file = "t.bin"', "trace.key: missing; the public key of who may read the trace"),
+        ('key = "s.pub"', "trace.file: missing; where the trace is written"),
+    ],
+)
+def test_trace_when_one_of_its_two_is_missing_says_which(tmp_path, given, problem):
+    text = changed(("[trace]\n", f"[trace]\n{given}\n"))
+    assert problems(tmp_path, text) == [problem]
+
+
 def test_line_description_when_all_is_shown_is_the_default(tmp_path):
     line = load(tmp_path, FULL.replace('dialect = "native"', 'dialect = "line"')).signal.line
     assert line is not None
