@@ -14,6 +14,7 @@ from daemon.config.page import Page as PageConfig
 from daemon.config.panel import Panel as PanelConfig
 from daemon.effects import Commit, Publish, Report, SendToPad, SendToTerminal
 from daemon.events import ClockRead, SignalLost, SignalOpened
+from daemon.faces import begins, face
 from daemon.page import Page
 from daemon.panel import Panel
 from daemon.reasons import Reason, Reasons
@@ -215,8 +216,12 @@ class Window(Desk):
         self._state_log.show(self.now_ms, self._shown)
         if before is not None and pictured(before) == pictured(self._shown):
             return
+        screen = self._shown.windows[0].screen
+        was = None if before is None else before.windows[0].screen
+        # All that lamp, buzzer and voice are told; the pattern follows from it and from time.
+        self.see("lamp", (face(screen), begins(was, screen)))
         for language, panel in self._panels.items():
-            self.see(f"screen {language}", panel.draw(self._shown.windows[0].screen).tobytes())
+            self.see(f"screen {language}", panel.draw(screen).tobytes())
         self._page.show(self._shown)
         for path in PAGES:
             self.see(f"page {path}", fetched(self._page.port, path))
@@ -281,6 +286,7 @@ def observed(eyes, caplog):
 def test_window_shows_the_same_whatever_the_level(observed, promise):
     first, *others = [observed(key) for key in KEYS]
     assert len(first["log"]) > 10
+    assert "terminal" in first
     assert {"please_rate", "heard", "reasons", "thanks", "out_of_service"} <= {
         json.loads(body)["windows"][0]["screen"]["name"] for _, body in first["page /status.json"]
     }

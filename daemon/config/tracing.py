@@ -22,7 +22,7 @@ class Trace:
         trace = cls(
             file=table.path_or_none("file", base),
             key=table.path_or_none("key", base),
-            # 70 MB a day at an idle window (docs/trace.md).
+            # 72 MB a day at an idle window (docs/trace.md).
             file_len_max=table.integer("size_mb", 1, 1024, 64) * MEGABYTE,
         )
         if trace.file is not None:
