@@ -37,6 +37,7 @@ WAITING, UP, LOST, FOREIGN = "waiting", "up", "lost", "foreign"
 PROBE_MS = 1500
 # A boot loader shows itself at USB within a second; 0.5 ms of work each time.
 SEEK_MS = 2000
+HELD_DOWN = "a key is held down: free it"
 RESTARTS = {FIRMWARE_ERROR: "an error in its firmware", WATCHDOG: "its firmware hung"}
 
 
@@ -177,7 +178,8 @@ class PadLink:
 
     def view(self) -> PadView:
         hello, status = self._hello, self._status
-        stuck = None if status is None or not self.up else _stuck_words(status.stuck)
+        # Not which one: it may be a citizen who holds it, and this is read at the window.
+        stuck = HELD_DOWN if status is not None and self.up and status.stuck else None
         return PadView(
             state=self.state,
             trouble=self._reason or stuck or self._firmware.trouble,
