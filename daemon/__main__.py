@@ -5,11 +5,11 @@ import os
 import sys
 from types import ModuleType
 
-from daemon.commands import export, learn, listen, serve, status
+from daemon.commands import bundle, export, learn, listen, password, serve, status
 from daemon.errors import DaemonError
 
 EXIT_TROUBLE = 2
-COMMANDS: tuple[ModuleType, ...] = (serve, status, export, listen, learn)
+COMMANDS: tuple[ModuleType, ...] = (serve, status, export, listen, learn, bundle, password)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 import logging
 import platform
 import sqlite3
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +20,10 @@ from daemon.inbox import Inbox
 from daemon.journal import Journal
 from daemon.lamp import Lamp
 from daemon.loop import Loop
-from daemon.page import Page
+from daemon.page.loglines import LogLines
+from daemon.page.machine import look
+from daemon.page.material import About
+from daemon.page.page import Page
 from daemon.panel import Panel
 from daemon.ports import Port
 from daemon.privacy import born_before, concealer
@@ -44,7 +48,7 @@ GOODBYE_S = 1.0
 class Assembly:
     """Every worker and the loop they serve; `start`, run the loop, `stop`."""
 
-    def __init__(self, settings: Config, inbox: Inbox) -> None:
+    def __init__(self, settings: Config, inbox: Inbox, lines: LogLines) -> None:
         self._database = settings.store.database
         key, platform_key = keys(settings)
         wall_clock = WallClock(settings.clock.trust, settings.clock.server_error_ms)
@@ -72,9 +76,19 @@ class Assembly:
             inbox.died,
             is_clock_set=lambda: wall_clock.read().synced,
         )
-        self.page = Page(settings.page, panels, inbox.died)
+        self.page = Page(
+            settings.page,
+            _about(settings, lines),
+            {number: panel.png for number, panel in panels.items()},
+            self._store.read,
+            inbox.died,
+        )
         answering = Control(
-            self._database, lambda: self.page.snapshot, self._store.read, inbox.died
+            self._database,
+            lambda: self.page.snapshot,
+            self._store.read,
+            self.page.bundle,
+            inbox.died,
         )
         voice = Voice(settings.voice, inbox.died)
         self._lamps = _lamps(settings, wall_clock, voice, inbox)
@@ -178,11 +192,7 @@ def _setup(settings: Config) -> Setup:
         identity=Identity(
             source=str(source(settings)),
             boot_id=boot_id(),
-            versions={
-                "daemon": VERSION,
-                "python": platform.python_version(),
-                "sqlite": sqlite3.sqlite_version,
-            },
+            versions=_programs(),
             config_hash=settings.digest,
         ),
         lines=tuple(
@@ -220,6 +230,24 @@ def _lamps(settings: Config, wall_clock: WallClock, voice: Voice, inbox: Inbox) 
         )
         for window in settings.windows
     }
+
+
+def _programs() -> dict[str, str]:
+    return {
+        "daemon": VERSION,
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+    }
+
+
+def _about(settings: Config, lines: LogLines) -> About:
+    return About(
+        programs=_programs(),
+        config=settings.path,
+        config_hash=settings.digest,
+        look=partial(look, settings.store.database, time.monotonic()),
+        log=lines,
+    )
 
 
 def _offered(settings: Config) -> Bundle | None:

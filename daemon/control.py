@@ -5,6 +5,7 @@ cut off is never taken for a whole one. Only the daemon's own user may connect: 
 entries are not for the window.
 """
 
+import base64
 import json
 import logging
 import os
@@ -25,6 +26,8 @@ DONE = {"done": True}
 # Longer than a card's longest write; a daemon that says nothing for so long hangs.
 ANSWER_S = 30.0
 PAGE_LEN = 200
+# Of an archive, in one line.
+PIECE_LEN = 3 * 1024
 
 
 def socket_path(database: Path) -> Path:
@@ -38,10 +41,11 @@ class Control(Worker):
         database: Path,
         snapshot: Callable[[], Snapshot | None],
         read: Callable[[int, int], tuple[Sealed, ...]],
+        bundle: Callable[[], bytes],
         died: Callable[[str], None],
     ) -> None:
         super().__init__("control", died)
-        self._snapshot, self._read = snapshot, read
+        self._snapshot, self._read, self._bundle = snapshot, read, bundle
         path = socket_path(database)
         # The lock on the journal is ours, so whoever left this socket is gone.
         path.unlink(missing_ok=True)
@@ -78,9 +82,21 @@ class Control(Worker):
         elif request.get("ask") == "export":
             first = request.get("from", 1)
             yield from self._export(first if type(first) is int else 1)
+        elif request.get("ask") == "bundle":
+            yield from self._bundled()
         else:
-            yield {"error": "ask for status or export"}
+            yield {"error": "ask for status, export or bundle"}
         yield DONE
+
+    def _bundled(self) -> Iterator[dict[str, Any]]:
+        try:
+            archive = self._bundle()
+        except (NotAnswering, StoreFailed) as error:
+            yield {"error": str(error)}
+            return
+        for start in range(0, len(archive), PIECE_LEN):
+            piece = archive[start : start + PIECE_LEN]
+            yield {"piece": base64.b64encode(piece).decode()}
 
     def _export(self, first: int) -> Iterator[dict[str, Any]]:
         try:

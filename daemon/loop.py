@@ -40,7 +40,7 @@ from daemon.events import (
 from daemon.inbox import Inbox
 from daemon.lamp import Lamp
 from daemon.network import address
-from daemon.page import Page
+from daemon.page.page import Page
 from daemon.panel import Panel
 from daemon.ports import REOPEN_MS, Port
 from daemon.snapshot import Snapshot

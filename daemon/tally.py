@@ -21,6 +21,11 @@ def local_minute(utc_ms: int) -> int:
     return _local(utc_ms).hour * 60 + _local(utc_ms).minute
 
 
+def local_time(utc_ms: int) -> str:
+    """The hall's time, yyyy-MM-dd HH:mm:ss."""
+    return _local(utc_ms).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _local(utc_ms: int) -> datetime:
     return datetime.fromtimestamp(utc_ms / 1000, UTC) + LOCAL
 

@@ -1,6 +1,7 @@
 """The daemon as a process: its command line, what it says on stderr, its end, what it leaves."""
 
 import hashlib
+import io
 import json
 import os
 import queue
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 import urllib.request
+import zipfile
 from datetime import date
 
 import pytest
@@ -35,6 +37,10 @@ POUR_LEN = 2048
 GROWN_LEN_MAX = MEGABYTE // 2
 # Long enough for the pad to see it on a machine so busy that 40 ms pass between two samples.
 FINGER_MS = 400
+# From the call to the record, without a wait for the citizen, on a machine busy with other tests.
+CASE_S_MAX = 4.0
+# The daemon's own, and 16 for the page's connections.
+THREAD_COUNT_MAX = 28
 KEY = SigningKey.from_seed(bytes(31) + b"\x03")
 PLATFORM = SigningKey.from_seed(bytes(31) + b"\x09")
 SOURCE = Source("330102", "h01", "w03")
@@ -669,3 +675,58 @@ def resident_len(pid):
     """Bytes of memory the process has."""
     with open(f"/proc/{pid}/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+# -- the page
+
+
+def test_bundle_is_a_zip_without_the_units_keys(window):
+    window.rate(5)
+    done = subprocess.run(
+        command_line(window.daemon.place, "bundle"), capture_output=True, timeout=DEADLINE_S
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
+        files = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert files["entries.csv"].count("rating_rated") == 1
+    assert '"signing_key": "(masked)"' in files["config.json"]
+    assert "INFO daemon.loop case closed" in files["log.txt"]
+    assert "PRIVATE KEY" not in "".join(files.values())
+
+
+@pytest.mark.promise
+def test_flood_at_the_page_costs_no_record_and_no_delay(window, promise, scale):
+    port, over = int(window.daemon.page.rpartition(":")[2]), threading.Event()
+    words = (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\x16\x03\x01", b"GET / HT", b"")
+
+    def flood(said):
+        held = []
+        while not over.is_set():
+            try:
+                held.append(socket.create_connection(("127.0.0.1", port), timeout=0.2))
+                held[-1].sendall(said)
+            except OSError:
+                pass
+            if len(held) > 50:
+                held.pop(0).close()
+        for each in held:
+            each.close()
+
+    floods = [threading.Thread(target=flood, args=(said,)) for said in words]
+    for thread in floods:
+        thread.start()
+    spent_s = []
+    for number in range(5 * scale):
+        began_s = time.monotonic()
+        window.rate(number % 5 + 1)
+        spent_s.append(time.monotonic() - began_s)
+    threads = len(os.listdir(f"/proc/{window.daemon.process.pid}/task"))
+    over.set()
+    for thread in floods:
+        thread.join()
+    ratings = [each for each in checked(window.daemon.export()) if each.kind == "rating"]
+    assert [each.data["outcome"] for each in ratings] == ["rated"] * 5 * scale
+    assert threads < THREAD_COUNT_MAX
+    assert window.daemon.status()["day"]["rated"] == 5 * scale
+    late = sum(each > CASE_S_MAX for each in spent_s)
+    promise("H2", "cases while the page is flooded: lost or late", len(spent_s), late)

@@ -14,6 +14,7 @@ from daemon import config
 from daemon.config.vocabulary import FIELDS
 from daemon.errors import ConfigError
 from daemon.night import Look, Looks
+from daemon.page.password import Password
 
 EXAMPLE = resources.files("daemon").joinpath("config.example.toml").read_text("utf-8")
 # Every commented line that is a key or a table, uncommented.
@@ -245,9 +246,46 @@ def test_many_mistakes_when_in_one_file_are_all_named(tmp_path):
         "uplink.tls_key: missing; tls_certificate needs it",
         "uplink.tls_ca: missing; tls_certificate needs it",
         "panel.language: 'de' is not allowed; one of zh, en",
-        "page.host: '0.0.0.0' is not allowed; one of 127.0.0.1, ::1 (did you mean 127.0.0.1?)",
+        "page.password: missing; the line that `python -m daemon password` prints, for a host that "
+        "is not loopback",
     ]
     assert [line for line in expected if line not in found] == []
+
+
+PASSWORD = Password.make("a password for halls", ln=10, p=1)
+
+
+def paged(tmp_path, *lines):
+    """The [page] of the example with these lines."""
+    text = EXAMPLE + "".join(f"\n{line}" for line in lines)
+    return load(tmp_path, text).page
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "fd00::7", "127.0.0.1"])
+def test_page_with_a_password_may_be_on_the_halls_network(tmp_path, host):
+    page = paged(tmp_path, f'host = "{host}"', f'password = "{PASSWORD}"')
+    assert (page.host, page.password, page.tls) == (host, PASSWORD, None)
+
+
+def test_page_with_a_certificate_has_it_beside_the_file(tmp_path):
+    page = paged(tmp_path, 'tls_certificate = "page.pem"', 'tls_key = "page.key"')
+    assert page.tls == (tmp_path / "page.pem", tmp_path / "page.key")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('host = "0.0.0.0"', "page.password: missing; the line that `python -m daemon password`"),
+        ('host = "hall.example"', "page.host: 'hall.example' is not allowed; an address of this"),
+        ("host = 7", "page.host: 7 is not allowed"),
+        ('password = "letmein"', "page.password: 'letmein' is not allowed; the line that `python"),
+        ('tls_key = "k"', "page.tls_certificate: missing; certificate and key, both or neither"),
+        ('tls_certificate = "c"', "page.tls_key: missing; certificate and key, both or neither"),
+    ],
+)
+def test_page_with_a_mistake_says_what_is_allowed(tmp_path, line, problem):
+    (found,) = problems(tmp_path, f"{EXAMPLE}\n{line}\n")
+    assert found.startswith(problem)
 
 
 def test_empty_file_names_every_key_that_must_be_there(tmp_path):

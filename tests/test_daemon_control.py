@@ -1,5 +1,6 @@
 """The control socket: one request, one whole answer, or a sentence."""
 
+import base64
 import json
 import os
 import socket
@@ -8,7 +9,16 @@ import threading
 
 import pytest
 
-from daemon.control import ANSWER_S, DONE, PAGE_LEN, REQUEST_LEN_MAX, Control, ask, socket_path
+from daemon.control import (
+    ANSWER_S,
+    DONE,
+    PAGE_LEN,
+    PIECE_LEN,
+    REQUEST_LEN_MAX,
+    Control,
+    ask,
+    socket_path,
+)
 from daemon.errors import DaemonError, NotAnswering, StoreFailed
 from daemon.events import Sealed
 from sim.desk import Desk
@@ -28,12 +38,18 @@ class Unit:
         desk = Desk()
         self.snapshot = desk.core.snapshot(desk.now_ms)
         self.fail_at = None
+        self.archive = None
 
     def read(self, first, limit):
         if self.fail_at is not None and first >= self.fail_at:
             raise StoreFailed("the disk fails: replace the card")
         last = min(COUNT, first + limit - 1)
         return tuple(Sealed(seq, "test", "00", text(seq)) for seq in range(first, last + 1))
+
+    def bundle(self):
+        if self.archive is None:
+            raise NotAnswering("the unit is starting: try again in a moment")
+        return self.archive
 
 
 @pytest.fixture
@@ -48,7 +64,7 @@ def database(tmp_path):
 
 @pytest.fixture
 def control(unit, database):
-    control = Control(database, lambda: unit.snapshot, unit.read, pytest.fail)
+    control = Control(database, lambda: unit.snapshot, unit.read, unit.bundle, pytest.fail)
     control.start()
     return control
 
@@ -87,13 +103,22 @@ def test_export_when_the_journal_fails_ends_with_the_sentence(control, unit, dat
 )  # fmt: skip
 def test_request_when_nonsense_is_told_what_may_be_asked(control, database, request_):
     answers = said(database, request_)
-    assert answers == [{"error": "ask for status or export"}, DONE]
+    assert answers == [{"error": "ask for status, export or bundle"}, DONE]
 
 
 def test_client_when_it_leaves_early_harms_nobody(control, database):
     for _ in range(5):
         next(ask(database, {"ask": "export"}))
     assert len(list(ask(database, {"ask": "export"}))) == COUNT
+
+
+def test_bundle_comes_whole_or_with_the_sentence(control, unit, database):
+    (answer,) = ask(database, {"ask": "bundle"})
+    assert answer == {"error": "the unit is starting: try again in a moment"}
+    unit.archive = os.urandom(3 * PIECE_LEN + 7)
+    pieces = [base64.b64decode(each["piece"]) for each in ask(database, {"ask": "bundle"})]
+    assert b"".join(pieces) == unit.archive
+    assert len(pieces) == 4
 
 
 def test_socket_is_for_its_own_user_alone(control, database):
@@ -123,7 +148,7 @@ def test_control_when_a_dead_daemon_left_its_socket_takes_its_place(unit, databa
         left.bind(str(socket_path(database)))
     with pytest.raises(NotAnswering, match=r"Connection refused"):
         list(ask(database, {"ask": "status"}))
-    Control(database, lambda: unit.snapshot, unit.read, pytest.fail).start()
+    Control(database, lambda: unit.snapshot, unit.read, unit.bundle, pytest.fail).start()
     assert len(list(ask(database, {"ask": "status"}))) == 1
 
 
@@ -131,12 +156,14 @@ def test_control_when_the_path_is_too_long_says_so(tmp_path, unit):
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
     with pytest.raises(DaemonError, match=r"cannot listen here .*path may be too long"):
-        Control(deep / "j.db", lambda: unit.snapshot, unit.read, pytest.fail)
+        Control(deep / "j.db", lambda: unit.snapshot, unit.read, unit.bundle, pytest.fail)
 
 
 def test_control_when_the_directory_is_missing_says_so(tmp_path, unit):
     with pytest.raises(DaemonError, match=r"cannot listen here .No such file or directory"):
-        Control(tmp_path / "no" / "j.db", lambda: unit.snapshot, unit.read, pytest.fail)
+        Control(
+            tmp_path / "no" / "j.db", lambda: unit.snapshot, unit.read, unit.bundle, pytest.fail
+        )
 
 
 def test_ask_when_nobody_is_there_says_so(database):

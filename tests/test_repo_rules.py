@@ -60,6 +60,8 @@ PURE = (
             "snapshot", "strangers", "tally", "timekeeper", "transitions", "window", "config/table",
             "dialects/*", "care", "phone", "qr", "words",
             "certificate", "trace_file", "traced_core", "transcript",
+            "dialects/*", "care", "phone", "qr", "words", "page/attempts", "page/entries", "page/guard", "page/markup",
+            "page/masking", "page/metrics", "page/report", "page/support", "page/verdict",
         )
     ),
     *(

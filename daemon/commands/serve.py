@@ -13,6 +13,8 @@ from daemon import config, voice
 from daemon.assembly import Assembly, bundle, keys, source
 from daemon.errors import DaemonError
 from daemon.inbox import Inbox
+from daemon.page import certificate
+from daemon.page.loglines import LogLines
 from daemon.panel import check_words
 from daemon.tracing import addressee
 
@@ -47,6 +49,8 @@ def _check(settings: config.Config) -> int:
     check_words(settings.panel)
     if settings.trace.key is not None:
         addressee(settings.trace.key)
+    if settings.page.tls is not None:
+        certificate.load(*settings.page.tls)
     print(f"{settings.path}: good; signing key {key.kid}, platform key {platform_key.kid}")
     unit = {
         "source": str(source(settings)),
@@ -61,8 +65,9 @@ def _serve(settings: config.Config) -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
     )
-    inbox = Inbox()
-    unit = Assembly(settings, inbox)
+    inbox, lines = Inbox(), LogLines()
+    logging.getLogger().addHandler(lines)
+    unit = Assembly(settings, inbox, lines)
     reloads = False
 
     def stop(number: int, _frame: FrameType | None) -> None:

@@ -127,8 +127,8 @@ def _config(path: Path, digest: str, top: Table) -> Config:
         panel=panel,
         lamp=Lamp.read(top.table("lamp"), served),
         voice=Voice.read(top.table("voice"), base),
-        page=Page.read(top.table("page")),
         trace=Trace.read(top.table("trace"), base),
+        page=Page.read(top.table("page"), base),
     )
     top.done()
     return config
