@@ -19,7 +19,7 @@ from typing import Any, Self
 from device.firmware import FILES, LOADER_FILES
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = "@micropython/micropython-webassembly-pyscript"
+PACKAGES = ("@micropython/micropython-webassembly-pyscript", "playwright-core")
 ANSWER_S = 60.0  # a VM that is silent for so long hangs
 READ_LEN = 1 << 16
 
@@ -71,11 +71,11 @@ gc.collect()
 
 
 def node() -> str:
-    """The path of node, with the package in place; RuntimeError says what is missing."""
+    """The path of node, with its packages in place; RuntimeError says what is missing."""
     found, npm = shutil.which("node"), shutil.which("npm")
     if found is None or npm is None:
         raise RuntimeError("node or npm is missing: apt install nodejs npm")
-    if not (ROOT / "node_modules" / PACKAGE).is_dir():
+    if not all((ROOT / "node_modules" / package).is_dir() for package in PACKAGES):
         made = subprocess.run([npm, "ci"], cwd=ROOT, capture_output=True, text=True, check=False)
         if made.returncode:
             raise RuntimeError(f"`npm ci` failed: {made.stderr}")

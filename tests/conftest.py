@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from central.config import StoreConfig
-from sim import micropython
+from sim import browser, micropython
 from sim.postgres import Postgres
 
 settings.register_profile(
@@ -41,6 +41,10 @@ TOOLS: dict[str, tuple[Callable[[], object], str]] = {
     "mosquitto_pub": (
         lambda: shutil.which("mosquitto_pub") and shutil.which("openssl"),
         "apt install mosquitto-clients openssl",
+    ),
+    "chromium": (
+        lambda: browser.path() and shutil.which("npm"),
+        "apt install chromium nodejs npm",
     ),
     "strace": (lambda: shutil.which("strace"), "apt install strace"),
     "node": (lambda: shutil.which("node") and shutil.which("npm"), "apt install nodejs npm"),

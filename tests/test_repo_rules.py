@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tokenize
 from functools import cache
@@ -167,6 +168,10 @@ def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / page).read_text("utf-8"))
     inside = [link for link in links if "://" not in link]
     assert all((ROOT / page).parent.joinpath(link).exists() for link in inside), inside
+
+
+def test_run_is_a_script_that_bash_can_read() -> None:
+    subprocess.run(["bash", "-n", str(ROOT / "run")], check=True)
 
 
 def test_readme_names_every_folder_and_every_command_of_run() -> None:
