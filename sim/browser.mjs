@@ -15,12 +15,12 @@ let page = null;
 let problems = [];
 
 const orders = {
-  async open({ width, height, language, script, url }) {
+  async open({ width, height, language, script, scheme, url }) {
     await page?.context().close();
     problems = [];
     const context = await browser.newContext({
       viewport: { width, height }, locale: language, javaScriptEnabled: script,
-      isMobile: width < 600, hasTouch: width < 600, colorScheme: "light",
+      isMobile: width < 600, hasTouch: width < 600, colorScheme: scheme,
     });
     page = await context.newPage();
     page.on("console", (said) => ["error", "warning"].includes(said.type()) && problems.push(said.text()));

@@ -51,11 +51,24 @@ class Browser:
         self._child.communicate(timeout=END_S)
 
     def open(
-        self, url: str, width: int, *, height: int = 844, language: str = "zh", script: bool = True
+        self,
+        url: str,
+        width: int,
+        *,
+        height: int = 844,
+        language: str = "zh",
+        script: bool = True,
+        scheme: str = "light",
     ) -> int:
         """The answer's code; what is loaded from elsewhere is a problem."""
         code: int = self._do(
-            "open", url=url, width=width, height=height, language=language, script=script
+            "open",
+            url=url,
+            width=width,
+            height=height,
+            language=language,
+            script=script,
+            scheme=scheme,
         )
         return code
 

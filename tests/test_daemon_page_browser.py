@@ -92,6 +92,12 @@ def test_page_fits_its_screen_asks_nobody_else_and_can_be_read(browser, page, wi
     assert browser.problems == []
 
 
+def test_page_at_night_can_be_read(browser, page):
+    browser.open(page.url, PHONE, scheme="dark")
+    assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 26)"
+    assert browser.run(CONTRAST) >= 4.5
+
+
 def test_page_when_the_unit_changes_follows_without_a_reload(browser, page, desk, panel):
     browser.open(page.url, PHONE, language="en")
     browser.run("window.mark = 1")

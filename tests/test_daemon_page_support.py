@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.errors import NotAnswering, StoreFailed
-from daemon.page import machine, report
+from daemon.page import machine, markup, report
 from daemon.page.latest import BUNDLE_COUNT, PAGE_LEN
 from daemon.page.loglines import LINE_COUNT_MAX, LINE_LEN_MAX, LogLines
 from daemon.page.masking import MASK, masked
@@ -269,6 +269,45 @@ def test_languages_have_the_same_lines_with_the_same_values():
                 for table, words in tables.items() for name, text in words.items()}  # fmt: skip
 
     assert lines("zh") == lines("en")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "title /330102/h01/w03"),
+        ("[page", "title /330102/h01/w03"),
+        ("page = 7", "title /330102/h01/w03"),
+        ("[page]\ntitle = 7", "title /330102/h01/w03"),
+        ("[page]\ntitle = 'unit {'", "unit {"),
+        ("[page]\ntitle = 'unit {nobody}'", "unit {nobody}"),
+        ("[page]\ntitle = 'unit {source.nothing}'", "unit {source.nothing}"),
+    ],
+)
+def test_words_when_their_file_is_broken_are_the_names_and_the_page_goes_on(
+    tmp_path, shown, text, said
+):
+    if text is not None:
+        (tmp_path / "zh.toml").write_text(text)
+    words = Words("zh", tmp_path)
+    assert words.say("page", "title", source="/330102/h01/w03") == said
+    assert words.name("screen", "please_rate") == "please rate"
+    assert words.advice("pad_lost") == ""
+    assert [line.mark for line in report.links(shown, words)]
+
+
+def test_every_line_that_is_said_is_in_the_file():
+    folder = resources.files("daemon.page")
+    lines = tomllib.loads((folder / "locale/zh.toml").read_text("utf-8"))
+    code = "".join(
+        (folder / name).read_text("utf-8") for name in ("markup.py", "report.py", "page.py")
+    )
+    said = re.findall(r'say\(\s*["\']([a-z]+)["\'],\s*["\'](\w+)["\']', code)
+    said += [("page", name) for name in re.findall(r'_say\(words, "(\w+)"\)', code)]
+    said += [("page", name) for name in (*markup.LINK_HEADS, *markup.ENTRY_HEADS)]
+    said += [("page", name) for _, name in markup.TOOLS]
+    said += [("page", name) for name in ("wrong", "too_early", "windows", "links", "tools")]
+    assert len(said) > 50
+    assert [pair for pair in said if pair[1] not in lines[pair[0]]] == []
 
 
 def test_every_state_screen_and_counter_has_its_words(shown):

@@ -17,6 +17,15 @@ from daemon.snapshot import Snapshot, WindowView
 MARKS = {GOOD: "●", WAIT: "▲", BAD: "■"}
 # Without a script the browser asks again after this.
 RELOAD_S = 5
+# Names of lines in the locale files.
+LINK_HEADS = ("link", "state", "advice")
+ENTRY_HEADS = ("seq", "time", "window_head", "ticket", "what")
+TOOLS = (
+    ("/bundle.zip", "bundle"),
+    ("/metrics", "metrics"),
+    ("/healthz", "health"),
+    ("/status.json", "status"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,25 +217,15 @@ def _figure(window: WindowView, content: Content, pieces: Mapping[str, str], wor
 
 
 def _links_table(pieces: Mapping[str, str], words: Words) -> str:
-    heads = "".join(f'<th scope="col">{_say(words, name)}</th>' for name in _LINK_HEADS)
+    heads = "".join(f'<th scope="col">{_say(words, name)}</th>' for name in LINK_HEADS)
     return (
         f'<table class="links"><thead><tr>{heads}</tr></thead>'
         f'<tbody id="links">{pieces["links"]}</tbody></table>'
     )
 
 
-_LINK_HEADS = ("link", "state", "advice")
-_TOOLS = (
-    ("/bundle.zip", "bundle"),
-    ("/metrics", "metrics"),
-    ("/healthz", "health"),
-    ("/status.json", "status"),
-)
-_ENTRY_HEADS = ("seq", "time", "window_head", "ticket", "what")
-
-
 def _entries_table(pieces: Mapping[str, str], words: Words) -> str:
-    heads = "".join(f'<th scope="col">{_say(words, name)}</th>' for name in _ENTRY_HEADS)
+    heads = "".join(f'<th scope="col">{_say(words, name)}</th>' for name in ENTRY_HEADS)
     return (
         f'<table class="entries"><thead><tr>{heads}</tr></thead>'
         f'<tbody id="entries">{pieces["entries"]}</tbody></table>'
@@ -251,7 +250,7 @@ def _counters(counters: Mapping[str, list[Line]], pieces: Mapping[str, str]) -> 
 
 
 def _tools(words: Words) -> str:
-    items = "".join(f'<li><a href="{path}">{_say(words, name)}</a></li>' for path, name in _TOOLS)
+    items = "".join(f'<li><a href="{path}">{_say(words, name)}</a></li>' for path, name in TOOLS)
     return f"<ul>{items}</ul>"
 
 

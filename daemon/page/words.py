@@ -1,8 +1,16 @@
-"""The page's words: one locale file for each language, and which of them a browser wants."""
+"""The page's words: one locale file for each language, and which of them a browser wants.
 
+A broken file costs words, never the page: what cannot be read is said by its name.
+"""
+
+import logging
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+log = logging.getLogger(__name__)
 
 # Technicians read Chinese; who does not says so.
 LANGUAGES = ("zh", "en")
@@ -11,22 +19,33 @@ LANGUAGES = ("zh", "en")
 class Words:
     """The words of one language."""
 
-    def __init__(self, language: str) -> None:
-        text = resources.files("daemon.page").joinpath(f"locale/{language}.toml").read_text("utf-8")
+    def __init__(self, language: str, folder: Traversable | None = None) -> None:
+        folder = resources.files("daemon.page") / "locale" if folder is None else folder
         self.language = language
-        self._lines: Mapping[str, Mapping[str, str]] = tomllib.loads(text)
+        self._lines = _read(folder / f"{language}.toml")
 
     def say(self, table: str, name: str, **values: object) -> str:
         """A line with its values filled in."""
-        return self._lines[table][name].format_map(values)
+        line = self._line(table, name)
+        if line is None:
+            return " ".join([name.replace("_", " "), *map(str, values.values())])
+        try:
+            return line.format_map(values)
+        except (LookupError, ValueError, AttributeError, TypeError):
+            return line
 
     def name(self, table: str, name: str) -> str:
-        """The line, or the name itself in words when the file does not know it yet."""
-        return self._lines[table].get(name, name.replace("_", " "))
+        """The line as it stands, or the name in words when the file does not know it."""
+        return self._line(table, name) or name.replace("_", " ")
 
     def advice(self, name: str) -> str:
         """What to do next; empty when there is nothing to do."""
-        return self._lines["advice"].get(name, "")
+        return self._line("advice", name) or ""
+
+    def _line(self, table: str, name: str) -> str | None:
+        lines = self._lines.get(table)
+        line = lines.get(name) if isinstance(lines, dict) else None
+        return line if isinstance(line, str) else None
 
 
 def wanted(asked: str | None, accepted: str | None) -> str:
@@ -38,6 +57,14 @@ def wanted(asked: str | None, accepted: str | None) -> str:
         if language in LANGUAGES:
             return language
     return LANGUAGES[0]
+
+
+def _read(file: Traversable) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        log.error("%s: cannot be read (%s): install the daemon again", file, error)
+        return {}
 
 
 def _range(part: str) -> tuple[float, str]:
