@@ -59,10 +59,10 @@ PURE = (
             "firmware", "health", "ledger", "night", "outbox", "pad_link", "privacy", "prompts",
             "recent", "reasons", "screens", "sealing", "setup", "signal_line", "signals",
             "snapshot", "strangers", "tally", "timekeeper", "transitions", "window", "config/table",
-            "dialects/*", "care", "phone", "qr", "words",
-            "certificate", "trace_file", "traced_core", "transcript",
-            "dialects/*", "care", "phone", "qr", "words", "page/attempts", "page/entries", "page/guard", "page/markup",
-            "page/masking", "page/metrics", "page/report", "page/support", "page/verdict",
+            "dialects/*", "care", "phone", "qr", "words", "certificate", "trace_file",
+            "traced_core", "transcript", "page/attempts", "page/entries", "page/guard",
+            "page/markup", "page/masking", "page/metrics", "page/report", "page/support",
+            "page/verdict",
         )
     ),
     *(
