@@ -6,6 +6,7 @@ import re
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,7 +16,9 @@ from daemon.config.panel import Panel as PanelConfig
 from daemon.effects import Commit, Publish, Report, SendToPad, SendToTerminal
 from daemon.events import ClockRead, SignalLost, SignalOpened
 from daemon.faces import begins, face
-from daemon.page import Page
+from daemon.page.loglines import LogLines
+from daemon.page.material import Material
+from daemon.page.page import Page
 from daemon.panel import Panel
 from daemon.reasons import Reason, Reasons
 from daemon.state_log import StateLog
@@ -24,10 +27,14 @@ from protocol.central.envelope import Opener
 from protocol.pad import framing
 from protocol.pad.messages import Edge, decode
 from sim.desk import RULES, Desk
+from sim.pages import about
 
+# The page's own debug lines name a browser's port.
+STATE_LOGS = ("daemon.state_log",)
 UTC_MS = 1_795_000_000_000
 KEYS = (1, 2, 3, 4, 5)
-PAGES = ("/", "/status.json", "/oled.png")
+PAGES = ("/", "/?lang=en", "/status.json", "/oled.png", "/metrics")
+MADE = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 # A hall that asks why, with another norm code at every level behind each label.
 ASKED = Reasons(
     table="r1",
@@ -192,8 +199,16 @@ def test_window_where_everything_happens_but_a_press_has_no_rating(promise):
 class Window(Desk):
     """A desk, and everything that can be observed at it, each with its time."""
 
-    def __init__(self, panels, page):
-        self.seen, self._panels, self._page = {}, panels, page
+    def __init__(self, panels):
+        self.seen, self._panels = {}, panels
+        self._page = Page(
+            PageConfig(host="127.0.0.1", port=0),
+            about(),
+            {"3": panels["zh"].png},
+            lambda *of: self.journal.read(*of),
+            pytest.fail,
+        )
+        self._page.start()
         self._state_log = StateLog()
         self._shown = None
         super().__init__(ASKING, traced=True)
@@ -257,27 +272,29 @@ def fetched(port, path):
 
 @pytest.fixture(scope="module")
 def eyes():
-    """The real panels and page, made once."""
-    panels = {
+    """The real panels, made once."""
+    return {
         language: Panel(PanelConfig(display="none", language=language), pytest.fail)
         for language in ("zh", "en")
     }
-    page = Page(PageConfig(host="127.0.0.1", port=0), {"3": panels["zh"]}, pytest.fail)
-    page.start()
-    return panels, page
 
 
 @pytest.fixture
 def observed(eyes, caplog):
     def watch(key):
         caplog.clear()
+        lines = LogLines(lambda: 0.0)
+        logging.getLogger("daemon").addHandler(lines)
         with caplog.at_level(logging.DEBUG):
-            window = Window(*eyes)
+            window = Window(eyes)
             script(window, key)
+        logging.getLogger("daemon").removeHandler(lines)
+        material = Material(about(log=lines), {"3": eyes["zh"].png}, window.journal.read)
+        bundle = material.bundle(window.snapshot, MADE)
         envelopes = Envelopes(Opener.generate().public)
         sealed = b"".join(map(envelopes.add, window.transcript)) + envelopes.rest()
-        log = [record.getMessage() for record in caplog.records if record.name.startswith("daemon")]
-        return {**window.seen, "log": log, "trace on disk": len(sealed)}
+        log = [record.getMessage() for record in caplog.records if record.name in STATE_LOGS]
+        return {**window.seen, "log": log, "bundle": bundle, "trace on disk": len(sealed)}
 
     return watch
 

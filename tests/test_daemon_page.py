@@ -14,6 +14,7 @@ from PIL import Image
 from daemon.config.page import Page as PageConfig
 from daemon.config.panel import Panel as PanelConfig
 from daemon.errors import DaemonError
+from daemon.events import ClockRead
 from daemon.page.latest import Latest
 from daemon.page.page import Page
 from daemon.page.words import LANGUAGES
