@@ -29,6 +29,7 @@ from daemon.ports import Port
 from daemon.privacy import born_before, concealer
 from daemon.setup import Identity, QueueLine, Setup
 from daemon.store import Store
+from daemon.supervisor import Supervisor
 from daemon.traced_core import TracedCore
 from daemon.tracing import Tracing
 from daemon.uplink import Uplink
@@ -95,6 +96,8 @@ class Assembly:
         setup, conceal = _setup(settings), _concealer(key)
         self._tracing = Tracing.of(settings.trace, inbox.died)
         make = Core if self._tracing is None else partial(TracedCore, self._tracing.record)
+        # What a rating needs to be recorded and delivered; a display that hangs costs neither.
+        self.supervisor = Supervisor((self._store, self._uplink))
         self._workers = (
             self._store,
             self._uplink,
@@ -119,6 +122,7 @@ class Assembly:
             panels,
             self._lamps,
             self.page,
+            self.supervisor,
         )
 
     def start(self) -> None:

@@ -46,6 +46,7 @@ from daemon.ports import REOPEN_MS, Port
 from daemon.snapshot import Snapshot
 from daemon.state_log import StateLog
 from daemon.store import Store
+from daemon.supervisor import Supervisor, in_words
 from daemon.uplink import Uplink
 from daemon.usb import attached
 from daemon.wallclock import WallClock, boottime_ms
@@ -82,8 +83,10 @@ class Loop:
         panels: Mapping[str, Panel],
         lamps: Mapping[str, Lamp],
         page: Page,
+        supervisor: Supervisor,
     ) -> None:
         """What is by name is by the number of its window, `terminals` are in the lines' order."""
+        self._supervisor = supervisor
         self._core, self._wall_clock, self._inbox = core, wall_clock, inbox
         self._store, self._uplink, self._panels, self._page = store, uplink, panels, page
         self._lamps = lamps
@@ -108,6 +111,7 @@ class Loop:
         self._step(boottime_ms(), Woken())
         # Before anything is said of the unit: its first health shall know the time.
         self._keep_time(boottime_ms())
+        self._supervisor.ready()
         while self._running and self._inbox.dead_worker is None:
             self._turn()
         if self._inbox.dead_worker is not None:
@@ -137,6 +141,8 @@ class Loop:
             log.warning("slow turn ms=%d", spent_ms)
 
     def _keep_time(self, now_ms: int) -> None:
+        # The ports' clock brings the loop here often enough for any watchdog.
+        self._supervisor.feed()
         if now_ms >= self._reopen_at_ms:
             self._reopen_at_ms = now_ms + REOPEN_MS
             for line in self._lines:
@@ -217,6 +223,7 @@ class Loop:
                 self._panels[window.number].show(window.screen)
                 self._lamps[window.number].show(window.screen)
         self._state_log.show(now_ms, shown)
+        self._supervisor.say(in_words(shown))
 
 
 def _pad_line(window: str, port: Port) -> Line:

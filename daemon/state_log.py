@@ -37,8 +37,8 @@ class StateLog:
             self._count_noise(shown)
 
     def _links(self, before: Snapshot | None, shown: Snapshot) -> None:
-        old = {} if before is None else dict(_links(before))
-        for name, view in _links(shown):
+        old = {} if before is None else dict(links(before))
+        for name, view in links(shown):
             last = old.get(name)
             if last is None or (view.state, view.trouble) != (last.state, last.trouble):
                 _say(name, view.state, view.trouble)
@@ -63,7 +63,7 @@ class StateLog:
                 _say("clock", "unset", SET_CLOCK)
 
     def _count_noise(self, shown: Snapshot) -> None:
-        for name, view in _links(shown):
+        for name, view in links(shown):
             if isinstance(view, UplinkView):
                 continue
             before, self._noise[name] = self._noise.get(name), dict(view.counters)
@@ -77,7 +77,7 @@ class StateLog:
                 log.info("%s noise %s", name, text)
 
 
-def _links(shown: Snapshot) -> Iterator[tuple[str, LineView | UplinkView]]:
+def links(shown: Snapshot) -> Iterator[tuple[str, LineView | UplinkView]]:
     """Every link by the name under which the log speaks of it."""
     for window in shown.windows:
         yield f"pad window={window.number}", window.pad

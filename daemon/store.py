@@ -25,6 +25,8 @@ class _Read:
 
 
 class Store(Worker):
+    job_s_max = READ_S
+
     def __init__(
         self, journal: Journal, post: Callable[[Event], None], died: Callable[[str], None]
     ) -> None:
@@ -55,12 +57,16 @@ class Store(Worker):
     def work(self) -> None:
         with self._journal:
             while (job := self._jobs.get()) is not None:
-                if isinstance(job, Commit):
-                    self._post(self._commit(job))
-                elif isinstance(job, Fetch):
-                    self._post(self._fetch(job))
-                else:
-                    self._answer(job)
+                with self.job():
+                    self._do(job)
+
+    def _do(self, job: Commit | Fetch | _Read) -> None:
+        if isinstance(job, Commit):
+            self._post(self._commit(job))
+        elif isinstance(job, Fetch):
+            self._post(self._fetch(job))
+        else:
+            self._answer(job)
 
     def _commit(self, job: Commit) -> Event:
         try:

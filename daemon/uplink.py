@@ -22,9 +22,15 @@ BACKOFF_LEAST_S = 1.0
 # A broker that holds the connection and neither answers nor acknowledges is left after this; a
 # link that was silent for 12 s comes back on the same connection.
 PATIENCE_S = 30.0
+# A name service that does not answer takes two minutes at most (resolv.conf(5): 3 servers, 2 tries,
+# 5 s each, a few search domains); then come a connect and a handshake, which paho bounds with its
+# keep-alive. None of these would be quicker after a restart.
+JOB_S_MAX = 240.0
 
 
 class Uplink(Worker):
+    job_s_max = JOB_S_MAX
+
     def __init__(
         self,
         config: UplinkConfig,
@@ -87,16 +93,23 @@ class Uplink(Worker):
         )  # fmt: skip
 
     def _serve(self, connection: Connection) -> None:
-        connection.open()
+        with self.job():
+            connection.open()
         while not (self._stopping or connection.trouble):
-            connection.turn(self._waker)
-            while self._offered:
-                entry, live = self._offered.popleft()
-                connection.offer(entry, live=live)
-            connection.send()
-            while self._reports:
-                connection.report(self._reports.popleft())
-        connection.close()
+            # A turn waits for a second at most, so that it may be part of the job.
+            with self.job():
+                self._turn(connection)
+        with self.job():
+            connection.close()
+
+    def _turn(self, connection: Connection) -> None:
+        connection.turn(self._waker)
+        while self._offered:
+            entry, live = self._offered.popleft()
+            connection.offer(entry, live=live)
+        connection.send()
+        while self._reports:
+            connection.report(self._reports.popleft())
 
     def _pause(self, most_s: float) -> None:
         until_s = time.monotonic() + random.uniform(0, most_s)

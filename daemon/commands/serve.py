@@ -71,6 +71,8 @@ def _serve(settings: config.Config) -> int:
     reloads = False
 
     def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal reloads
+        reloads = False
         unit.loop.stop(signal.Signals(number).name)
 
     def reload(number: int, frame: FrameType | None) -> None:
@@ -80,8 +82,8 @@ def _serve(settings: config.Config) -> int:
         except DaemonError as error:
             log.error("the configuration stays as it is: %s", error)
         else:
-            reloads = True
             stop(number, frame)
+            reloads = True
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
@@ -95,9 +97,14 @@ def _serve(settings: config.Config) -> int:
     finally:
         unit.darken()
         unit.end_trace()
+    reloads = reloads and code == os.EX_OK
+    if reloads:
+        unit.supervisor.reloading()
+    else:
+        unit.supervisor.stopping()
     unit.stop()
     log.info("stopped code=%d", code)
-    if reloads and code == os.EX_OK:
+    if reloads:
         # The same process anew: an open prompt is in the store, the pad keeps what is pressed.
         os.execv(sys.executable, sys.orig_argv)
     return code
