@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from subprocess import call
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -52,6 +53,14 @@ TOOLS: dict[str, tuple[Callable[[], object], str]] = {
     "go": (lambda: shutil.which("go"), "apt install golang-go"),
     "postgres": (Postgres.available, "apt install postgresql"),
     "rpi_lgpio": (lambda: find_spec("RPi"), "pip install rpi-lgpio (Python 3.13: swig, too)"),
+    "systemd": (
+        lambda: shutil.which("systemd-analyze") and shutil.which("openssl") and os.geteuid() == 0,
+        "apt install systemd openssl, and run the tests as root",
+    ),
+    "umockdev": (
+        lambda: shutil.which("umockdev-run") and not call(["unshare", "--mount", "true"]),
+        "apt install umockdev udev, and run the tests where root may mount",
+    ),
     "unifont": (
         lambda: list(Path("/usr/share/fonts").glob("*/unifont/*")),
         "apt install fonts-unifont",

@@ -1,6 +1,7 @@
 """run: look at configuration and keys, then serve; what `python -m daemon` does by itself."""
 
 import argparse
+import faulthandler
 import gc
 import json
 import logging
@@ -67,6 +68,8 @@ def _serve(settings: config.Config) -> int:
     )
     inbox, lines = Inbox(), LogLines()
     logging.getLogger().addHandler(lines)
+    # The watchdog ends a process that hangs by SIGABRT: the log then says where each thread was.
+    faulthandler.enable()
     unit = Assembly(settings, inbox, lines)
     reloads = False
 

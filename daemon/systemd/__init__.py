@@ -1,0 +1,1 @@
+"""The unit as a service: what systemd, udev and journald are told of it, and its installer."""
