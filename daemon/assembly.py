@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from daemon import VERSION, control
+from daemon import VERSION, access, control
 from daemon.cases import Rules
 from daemon.config import Config
 from daemon.control import Control
@@ -157,6 +157,9 @@ def source(settings: Config) -> Source:
 def keys(settings: Config) -> tuple[SigningKey, VerifyKey]:
     """The unit's own key and the platform's; whatever is wrong with one, what to do."""
     own, platforms = settings.unit.signing_key, settings.uplink.platform_key
+    trouble = access.of_signing_key(settings)
+    if trouble is not None:
+        raise DaemonError(trouble)
     try:
         signing_key = SigningKey.load(own)
     except KeyUnreadable as error:

@@ -26,8 +26,15 @@ _WORDS = {
     errno.ENODEV: _UNPLUGGED,
     errno.ENXIO: _UNPLUGGED,
     errno.ENOTDIR: _UNPLUGGED,
-    errno.EACCES: "may not be opened by this user: add the user to the group dialout",
-    errno.EPERM: "may not be opened by this user: add the user to the group dialout",
+    errno.EACCES: (
+        "may not be opened by this user: add the user to the group dialout "
+        "(usermod -aG dialout USER), then restart the daemon"
+    ),
+    # What the service manager's sandbox answers.
+    errno.EPERM: (
+        "is no device this service may open: add a line DeviceAllow= for its kind "
+        "(systemctl edit haochaping)"
+    ),
     errno.EBUSY: _BUSY,
     errno.EAGAIN: _BUSY,
     errno.ENOTTY: _NO_PORT,

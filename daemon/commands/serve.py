@@ -10,7 +10,7 @@ import signal
 import sys
 from types import FrameType
 
-from daemon import config, voice
+from daemon import access, config, voice
 from daemon.assembly import Assembly, bundle, keys, source
 from daemon.errors import DaemonError
 from daemon.inbox import Inbox
@@ -52,6 +52,9 @@ def _check(settings: config.Config) -> int:
         addressee(settings.trace.key)
     if settings.page.tls is not None:
         certificate.load(*settings.page.tls)
+    problems = access.problems(settings)
+    if problems:
+        raise DaemonError("\n".join(problems))
     print(f"{settings.path}: good; signing key {key.kid}, platform key {platform_key.kid}")
     unit = {
         "source": str(source(settings)),
@@ -70,6 +73,8 @@ def _serve(settings: config.Config) -> int:
     logging.getLogger().addHandler(lines)
     # The watchdog ends a process that hangs by SIGABRT: the log then says where each thread was.
     faulthandler.enable()
+    for problem in access.problems(settings):
+        log.warning("access trouble=%r", problem)
     unit = Assembly(settings, inbox, lines)
     reloads = False
 
