@@ -43,6 +43,8 @@ DOWN_LEN_MAX = 64 * 1024
 ASK_LEN_MAX = 1024
 # What paho raises at bytes that are no MQTT: not our bug, and not the end of the daemon.
 MALFORMED = (MQTTException, struct.error, ValueError, LookupError)
+# The reason code of a connection that another client of our name got.
+TAKEN_OVER = 0x8E
 # What a technician does about a reason code of MQTT 5; the codes of 3.1.1 are told as these.
 ADVICE = {
     0x82: "look at [uplink] port and protocol",
@@ -55,7 +57,7 @@ ADVICE = {
     0x8A: "ask the platform why it banned this unit",
     0x8B: "wait, the unit calls again by itself",
     0x8D: "look at the network: what the unit says arrives too late",
-    0x8E: "another unit uses this one's name: look for a cloned card",
+    TAKEN_OVER: "another unit uses this one's name: look for a cloned card",
     0x95: "the broker must take packets of 64 KiB",
     0x97: "have the platform raise the broker's quota",
     0x98: "ask the platform why",
@@ -83,10 +85,12 @@ class Connection:
         post: Callable[[Event], None],
         patience_s: float,
         is_clock_set: Callable[[], bool] = lambda: True,
+        warning: str | None = None,
     ) -> None:
         """is_clock_set: whether a time server vouches for the machine's clock."""
         self._config, self._source, self._keys, self._post = config, source, keys, post
         self._patience_s, self._is_clock_set = patience_s, is_clock_set
+        self._warning = warning
         self._client: mqtt.Client | None = None
         # By seq, so that an entry the outbox offers again while it is here is not sent twice; the
         # outbox's windows bound them.
@@ -98,7 +102,8 @@ class Connection:
         self._taken: dict[str, list[int]] = {}
         self._opened_s = time.monotonic()
         self._sent_away = False
-        self.is_ready = False
+        self.taken_over = False
+        self.ready_at_s: float | None = None
         self.trouble = ""
 
     @property
@@ -106,6 +111,11 @@ class Connection:
         """Why there is no connection, for the technician."""
         config = self._config
         return f"broker {config.broker}:{config.port} {self.trouble or 'was left'}"
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the broker let us in and lets us hear our receipts."""
+        return self.ready_at_s is not None
 
     @property
     def was_welcome(self) -> bool:
@@ -267,8 +277,8 @@ class Connection:
             self.trouble = f"does not let this unit hear its receipts {_because(reasons[0])}"
         elif not self.is_ready:
             client.publish(self._state_topic, _state("online"), qos=0, retain=True)
-            self.is_ready = True
-            self._post(BrokerUp())
+            self.ready_at_s = time.monotonic()
+            self._post(BrokerUp(self._warning))
 
     def _on_disconnect(
         self,
@@ -278,6 +288,7 @@ class Connection:
         reason: ReasonCode,
         _more: object,
     ) -> None:
+        self.taken_over = reason.value == TAKEN_OVER
         self._sent_away = flags.is_disconnect_packet_from_server
         why = self._own_life() if reason.value == UNSPECIFIED else f" {_because(reason)}"
         self.trouble = self.trouble or f"closed the connection{why}"

@@ -200,8 +200,8 @@ class Core:
         self._outbox.fetched(now_ms, event.first, event.sealed, event.trouble)
         self._keep_delivered(now_ms)
 
-    def _broker_up(self, now_ms: int, _event: BrokerUp) -> None:
-        self._outbox.broker_up()
+    def _broker_up(self, now_ms: int, event: BrokerUp) -> None:
+        self._outbox.broker_up(event.warning)
         self._health_at_ms = now_ms
 
     def _broker_down(self, _now_ms: int, event: BrokerDown) -> None:

@@ -100,7 +100,9 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class BrokerUp:
-    """The broker accepted us and the down topics are subscribed."""
+    """The broker accepted us and the down topics are subscribed; what is wrong nevertheless."""
+
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ class Outbox:
         self._silences = 0
         self.up = False
         self._trouble: str | None = None
+        # Of a connection that works: it stays for as long as that.
+        self._warning: str | None = None
         self._receipts_refused_count = 0
         self._resend_count = 0
         self._overtaken_count = 0
@@ -78,7 +80,7 @@ class Outbox:
     def view(self) -> UplinkView:
         return UplinkView(
             state="up" if self.up else "down",
-            trouble=self._trouble,
+            trouble=self._trouble or self._warning,
             delivered=self.delivered,
             backlog=self.last_seq - self.delivered,
             receipts_refused=self._receipts_refused_count,
@@ -118,8 +120,9 @@ class Outbox:
         if self._replay is not None and (not sealed or self._replay.next > self._replay.last):
             self._replay = None
 
-    def broker_up(self) -> None:
+    def broker_up(self, warning: str | None = None) -> None:
         """A new connection: whatever the old one carried may be lost."""
+        self._warning = warning
         self.up, self._trouble, self._silences = True, None, 0
         self._untaken.clear()
         self._ahead.clear()

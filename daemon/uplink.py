@@ -13,6 +13,7 @@ from daemon.config.uplink import Uplink as UplinkConfig
 from daemon.connection import Connection
 from daemon.events import BrokerDown, Event, Sealed
 from daemon.inbox import Waker
+from daemon.rivals import Rivals
 from daemon.worker import Worker
 from protocol.central.entry import Source
 from protocol.central.signing import VerifyKey
@@ -50,6 +51,7 @@ class Uplink(Worker):
         self._reports: deque[bytes] = deque(maxlen=1)
         self._waker = Waker()
         self._stopping = False
+        self._rivals = Rivals()
 
     # -- from the loop's thread
 
@@ -76,21 +78,33 @@ class Uplink(Worker):
     def work(self) -> None:
         attempt = 0
         while not self._stopping:
-            connection = self._connection()
+            connection = self._connection(self._rivals.sentence(time.monotonic()))
             # What an earlier connection left is asked for again once this one is up.
             self._offered.clear()
             self._serve(connection)
             attempt = 0 if connection.was_welcome else attempt + 1
             self._post(BrokerDown(connection.sentence))
             most_s = self._config.redial_ms / 1000
-            self._pause(min(most_s, BACKOFF_LEAST_S * 2 ** min(attempt, 16)))
+            # Two that take the name from each other would do so each second.
+            if not self._has_rival(connection):
+                most_s = min(most_s, BACKOFF_LEAST_S * 2 ** min(attempt, 16))
+            self._pause(most_s)
         self._waker.close()
 
-    def _connection(self) -> Connection:
+    def _connection(self, warning: str | None) -> Connection:
         return Connection(
             self._config, self._source, self._keys, self._post, self._patience_s,
-            self._is_clock_set,
+            self._is_clock_set, warning,
         )  # fmt: skip
+
+    def _has_rival(self, connection: Connection) -> bool:
+        """Whether another unit uses our name, now that this connection has ended."""
+        now_s = time.monotonic()
+        if connection.taken_over:
+            self._rivals.taken_over(now_s)
+        elif connection.was_welcome and connection.ready_at_s is not None:
+            self._rivals.cut(now_s, now_s - connection.ready_at_s)
+        return self._rivals.sentence(now_s) is not None
 
     def _serve(self, connection: Connection) -> None:
         with self.job():

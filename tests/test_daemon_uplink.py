@@ -25,6 +25,7 @@ from daemon.events import (
     Taken,
 )
 from daemon.inbox import LOSSY_LEN_MAX, Inbox, Waker
+from daemon.rivals import NAMED, SUSPECTED
 from daemon.uplink import Uplink
 from protocol.central import receipts, topics
 from protocol.central.entry import Source
@@ -128,7 +129,7 @@ def uplink(ear):
         tls = {name: more.pop(name, None) for name in ("tls_ca", "tls_certificate", "tls_key")}
         config = UplinkConfig(
             broker=more.pop("broker", LOOPBACK), port=port, protocol=protocol,
-            redial_ms=120_000, platform_key=None, **tls,
+            redial_ms=more.pop("redial_ms", 120_000), platform_key=None, **tls,
         )  # fmt: skip
         post = more.pop("post", ear.events.put)
         keys = {PLATFORM.kid: PLATFORM.public}
@@ -285,6 +286,19 @@ def test_state_says_online_offline_and_offline_when_killed(
     link.stop(DEADLINE_S)
     assert state() == b'{"state":"offline"}'
     assert ear.next(BrokerDown).reason == f"broker {LOOPBACK}:{mosquitto.port} was left"
+
+
+@pytest.mark.needs("mosquitto")
+@pytest.mark.parametrize("protocol", [5, 4])
+def test_another_unit_of_the_same_name_is_named_and_stays_named(mosquitto, uplink, ear, protocol):
+    for post in (ear.events.put, queue.Queue().put):
+        # Short enough for a test: a real unit that is so named waits two minutes at most.
+        uplink(mosquitto.port, protocol, post=post, redial_ms=500)
+    warnings = [ear.next(BrokerUp).warning for _ in range(12)]
+    named = next(warning for warning in warnings if warning is not None)
+    # Only a newer mosquitto gives the reason.
+    assert named in ((NAMED, SUSPECTED) if protocol == 5 else (SUSPECTED,))
+    assert set(warnings[warnings.index(named) :]) <= {NAMED, SUSPECTED}
 
 
 @pytest.mark.needs("mosquitto")
@@ -460,6 +474,14 @@ def test_broker_when_it_sends_the_unit_away_says_why_and_what_to_do(uplink, ear,
         broker.send(goodbye(code))
         said = ear.next(BrokerDown).reason
     assert f"closed the connection ({words}" in said
+
+
+def test_another_unit_when_the_broker_says_so_is_named_the_second_time(uplink, ear):
+    with LyingBroker() as broker:
+        uplink(broker.port, redial_ms=500)
+        for warning in (None, None, NAMED):
+            assert ear.next(BrokerUp).warning == warning
+            broker.send(goodbye(TAKEN_OVER))
 
 
 @pytest.mark.parametrize(

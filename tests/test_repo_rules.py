@@ -57,9 +57,9 @@ PURE = (
         for name in (
             "append_only", "cases", "core", "edges", "effects", "events", "faces", "facts",
             "firmware", "health", "ledger", "night", "outbox", "pad_link", "permissions", "privacy",
-            "prompts", "recent", "reasons", "screens", "sealing", "setup", "signal_line", "signals",
-            "snapshot", "strangers", "tally", "timekeeper", "transitions", "window", "config/table",
-            "dialects/*", "care", "phone", "qr", "words", "certificate", "trace_file",
+            "prompts", "recent", "reasons", "rivals", "screens", "sealing", "setup", "signal_line",
+            "signals", "snapshot", "strangers", "tally", "timekeeper", "transitions", "window",
+            "config/table", "dialects/*", "care", "phone", "qr", "words", "certificate", "trace_file",
             "traced_core", "transcript", "page/attempts", "page/entries", "page/guard",
             "page/markup", "page/masking", "page/metrics", "page/report", "page/support",
             "page/verdict",
