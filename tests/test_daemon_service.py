@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -330,9 +329,19 @@ def test_installer_when_a_step_fails_says_which_and_what_it_said(root, capsys, t
     assert broken.changed == []
 
 
-def test_command_the_technician_types_runs_as_the_unit_s_own_user():
-    text = (HERE / "haochaping").read_text()
-    assert text.startswith("#!/bin/sh\n")
-    assert "runuser -u haochaping --" in text
-    assert shutil.which("sh") is not None
-    output_of("sh", "-n", HERE / "haochaping")
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("status", "status --config /etc/haochaping/daemon.toml"),
+        ("--check", "--check --config /etc/haochaping/daemon.toml"),
+        ("export --from 7", "export --from 7 --config /etc/haochaping/daemon.toml"),
+        ("learn --port /dev/haochaping/signal", "learn --port /dev/haochaping/signal"),
+        ("--help", "--help"),
+    ],
+)
+def test_command_the_technician_types_asks_as_the_unit_s_own_user(tmp_path, typed, asked):
+    # A runuser that says what it was to run.
+    (tmp_path / "runuser").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "runuser").chmod(0o755)
+    said = output_of("/bin/sh", HERE / "haochaping", *typed.split(), env={"PATH": str(tmp_path)})
+    assert said == f"-u haochaping -- /opt/haochaping/venv/bin/python -P -m daemon {asked}\n"

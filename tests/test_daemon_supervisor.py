@@ -266,6 +266,35 @@ def test_unit_then_is_ready_says_how_it_does_lives_and_stops_in_good_order(manag
     assert "INFO daemon stopped code=0" in unit.log.read_text()
 
 
+def test_unit_when_it_reloads_says_so_and_is_ready_again(manager, tmp_path):
+    with Unit(tmp_path, manager) as unit:
+        assert manager.wait_for("READY=1"), unit.log.read_text()
+        unit.process.send_signal(signal.SIGHUP)
+        assert manager.wait_for(r"RELOADING=1\nMONOTONIC_USEC=\d+"), unit.log.read_text()
+        assert manager.wait_for("READY=1"), unit.log.read_text()
+        assert manager.wait_for(WATCHDOG, WATCHDOG_S)
+        assert not [one for one in manager.heard if "STOPPING" in one]
+        assert unit.process.poll() is None
+        (tmp_path / "unit.toml").write_text("[unit]\n")
+        unit.process.send_signal(signal.SIGHUP)
+        # A configuration with mistakes changes nothing.
+        for _ in range(3):
+            assert manager.wait_for(WATCHDOG, WATCHDOG_S)
+        assert len([one for one in manager.heard if "RELOADING" in one]) == 1
+    assert "the configuration stays as it is" in unit.log.read_text()
+
+
+def test_unit_when_it_is_to_end_while_it_reloads_ends(manager, tmp_path):
+    with Unit(tmp_path, manager) as unit:
+        assert manager.wait_for("READY=1"), unit.log.read_text()
+        # Both wait for it when it goes on, and the reload comes first.
+        for number in (signal.SIGSTOP, signal.SIGHUP, signal.SIGTERM):
+            unit.process.send_signal(number)
+        assert unit.end(signal.SIGCONT) == 0
+    assert manager.wait_for("STOPPING=1", WATCHDOG_S)
+    assert not [one for one in manager.heard if "RELOADING" in one]
+
+
 @pytest.mark.promise
 def test_unit_when_it_is_stopped_in_its_tracks_is_not_alive(manager, tmp_path, promise):
     with Unit(tmp_path, manager) as unit:
