@@ -3,7 +3,6 @@
 import grp
 import os
 import pwd
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from daemon import permissions
@@ -17,33 +16,27 @@ def of_signing_key(config: Config) -> str | None:
     return None if seen is None else permissions.of_key(seen, _user())
 
 
-def problems(config: Config) -> tuple[str, ...]:
-    """Whatever else is too open or too closed, each with the command that mends it."""
-    return tuple(_problems(config, _user()))
-
-
-def _problems(config: Config, user: User) -> Iterator[str]:
-    tls_key, home = config.uplink.tls_key, config.store.database.parent
+def of_files(config: Config) -> tuple[str, ...]:
+    """Every other file that is too open, with the command that mends it."""
+    user = _user()
     found = (
         (config.path, permissions.of_configuration),
-        (home, permissions.of_home),
-        (tls_key, lambda seen: permissions.of_key(seen, user)),
+        (config.store.database.parent, permissions.of_home),
+        (config.uplink.tls_key, lambda seen: permissions.of_key(seen, user)),
     )
-    for path, judge in found:
-        seen = None if path is None else _seen(path)
-        trouble = None if seen is None else judge(seen)
-        if trouble is not None:
-            yield trouble
-    for device in _devices(config):
-        seen = _seen(device)
-        if seen is not None and not os.access(device, os.R_OK | os.W_OK):
-            yield permissions.of_device(seen, user)
+    judged = (judge(seen) for path, judge in found if path and (seen := _seen(path)))
+    return tuple(trouble for trouble in judged if trouble is not None)
 
 
-def _devices(config: Config) -> Iterable[Path]:
-    """Every port of the configuration once; one that is not plugged in is no question of rights."""
+def of_devices(config: Config) -> tuple[str, ...]:
+    """Every port that is there and closed; for a service it is its sandbox that decides."""
+    user = _user()
     ports = (port for window in config.windows for port in (window.pad, window.signal))
-    return map(Path, dict.fromkeys(ports))
+    return tuple(
+        permissions.of_device(seen, user)
+        for port in map(Path, dict.fromkeys(ports))
+        if (seen := _seen(port)) and not os.access(port, os.R_OK | os.W_OK)
+    )
 
 
 def _seen(path: Path) -> Seen | None:

@@ -74,4 +74,7 @@ def of_device(device: Seen, user: User) -> str:
             f"{device.path}: may not be opened by {user.name}: "
             f"usermod -aG {device.group} {user.name}, then restart the daemon"
         )
-    return f"{device.path}: may not be opened by {user.name}: restart the daemon"
+    return (
+        f"{device.path}: forbidden to {user.name} by more than its group: look at its access list "
+        f"(getfacl {device.path})"
+    )

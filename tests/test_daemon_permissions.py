@@ -83,7 +83,7 @@ def test_directory_and_configuration_when_too_open_are_said(judge, good, bad, sa
         (0o660, "i2c", "/p: may not be opened by haochaping: usermod -aG i2c haochaping, then"),
         (0o660, "root", "/p: belongs to root alone: install the unit's udev rules"),
         (0o600, "dialout", "/p: belongs to root alone: install the unit's udev rules"),
-        (0o660, "dialout", "/p: may not be opened by haochaping: restart the daemon"),
+        (0o660, "dialout", "/p: forbidden to haochaping by more than its group: look at its"),
     ],
 )
 def test_device_when_it_may_not_be_opened_says_who_is_to_be_in_which_group(mode, group, said):
@@ -122,7 +122,7 @@ def said_by(unit, *arguments):
 def test_unit_as_it_should_be_then_has_no_problems(unit):
     settings = config.load(unit)
     assert access.of_signing_key(settings) is None
-    assert access.problems(settings) == ()
+    assert access.of_files(settings) == access.of_devices(settings) == ()
 
 
 def test_every_problem_when_checked_is_said_at_once(unit):
@@ -153,7 +153,7 @@ def test_device_of_a_group_the_user_is_not_in_is_said():
         "import os, sys; from pathlib import Path; from daemon import access, config;"
         "settings = config.load(Path(sys.argv[1]));"
         "os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534);"
-        "print(*access.problems(settings), sep='\\n')"
+        "print(*access.of_devices(settings), sep='\\n')"
     )
     # pytest's own directories are closed to others.
     with tempfile.TemporaryDirectory() as name:

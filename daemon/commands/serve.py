@@ -52,7 +52,7 @@ def _check(settings: config.Config) -> int:
         addressee(settings.trace.key)
     if settings.page.tls is not None:
         certificate.load(*settings.page.tls)
-    problems = access.problems(settings)
+    problems = access.of_files(settings) + access.of_devices(settings)
     if problems:
         raise DaemonError("\n".join(problems))
     print(f"{settings.path}: good; signing key {key.kid}, platform key {platform_key.kid}")
@@ -73,7 +73,7 @@ def _serve(settings: config.Config) -> int:
     logging.getLogger().addHandler(lines)
     # The watchdog ends a process that hangs by SIGABRT: the log then says where each thread was.
     faulthandler.enable()
-    for problem in access.problems(settings):
+    for problem in access.of_files(settings):
         log.warning("access trouble=%r", problem)
     unit = Assembly(settings, inbox, lines)
     reloads = False
