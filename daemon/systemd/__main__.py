@@ -96,7 +96,7 @@ def _runs_systemd() -> bool:
 
 def source() -> Path:
     """The wheel this runs from, or the source tree."""
-    for path in Path(__file__).parents:
+    for path in Path(__file__).resolve().parents:
         if path.suffix == ".whl" or (path / "pyproject.toml").exists():
             return path
     raise DaemonError("run this from the wheel or from the source: it installs what it runs from")
