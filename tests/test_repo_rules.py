@@ -60,7 +60,8 @@ PURE = (
             "prompts", "recent", "reasons", "rivals", "screens", "sealing", "setup", "signal_line",
             "signals", "snapshot", "strangers", "tally", "timekeeper", "transitions", "window",
             "config/table", "dialects/*", "care", "phone", "qr", "words", "certificate",
-            "trace_file", "traced_core", "transcript", "page/attempts", "page/entries", "page/guard",
+            "trace_file", "traced_core", "transcript", "page/attempts", "page/entries",
+            "page/guard",
             "page/markup", "page/masking", "page/metrics", "page/report", "page/support",
             "page/verdict",
         )
