@@ -1,7 +1,8 @@
 """What a command does to one directory, call by call, as strace sees it. Real I/O.
 
 The result is a History: writes, changes of names, syncs, and what the command said on its stdout.
-Followed are the calls that SQLite and Python make for plain files directly in the directory. At the
+Followed are the calls that SQLite and Python make for plain files in the directory and one level
+below; a name there is "folder/name". At the
 end the files on disk are compared with what the history makes of them, so that a call that is not
 followed is never taken for one that was not made.
 """
@@ -73,6 +74,11 @@ class Rename:
     new: str | None
     file: int
 
+    @property
+    def folders(self) -> set[str]:
+        """Whose names it changes; "" is the directory itself."""
+        return {os.path.dirname(name) for name in (self.old, self.new) if name is not None}
+
     def put(self, names: dict[str, int]) -> None:
         if self.old is not None:
             names.pop(self.old, None)
@@ -82,10 +88,11 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """What was done to a file (None: to the names) before operation `began` is on disk."""
+    """What was done before operation `began` is on disk: to a file, or to a folder's names."""
 
     file: int | None
     began: int
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +192,7 @@ class _Reader:
         last = arguments.rpartition(", ")[2]
         texts = _TEXT.findall(arguments)
         match name:
-            case "open" | "openat":
+            case "open" | "openat" if "O_DIRECTORY" not in arguments:
                 self._open(result, self._name(opened), arguments)
             case "lseek" if file is not None:
                 self._places[descriptor].position = result
@@ -198,8 +205,10 @@ class _Reader:
                 self._write(file, int(last), _data(arguments)[:result])
             case "ftruncate" if file is not None:
                 self._write(file, int(last), None)
-            case "fsync" | "fdatasync" if file is not None or self._is_directory(arguments):
+            case "fsync" | "fdatasync" if file is not None:
                 self.history.operations.append(Sync(file, began))
+            case "fsync" | "fdatasync" if (folder := self._folder(arguments)) is not None:
+                self.history.operations.append(Sync(None, began, folder))
             case "rename" | "renameat" | "renameat2":
                 self._move(self._name(texts[0]), self._name(texts[1]))
             case "unlink" | "unlinkat":
@@ -232,9 +241,17 @@ class _Reader:
         self.history.operations.append(write)
 
     def _name(self, path: str) -> str | None:
-        """The name of a path when it is directly in the directory."""
+        """The name of a path when it is in the directory, or in a folder of it."""
         parent, name = os.path.split(_bytes(path).decode(errors="replace"))
-        return name if name and os.path.realpath(parent) == str(self._directory) else None
+        folder = self._relative(os.path.realpath(parent))
+        return None if not name or folder is None else os.path.join(folder, name)
+
+    def _relative(self, path: str) -> str | None:
+        """A folder as names begin with it; None when it is not followed."""
+        if path == str(self._directory):
+            return ""
+        above, folder = os.path.split(path)
+        return folder if above == str(self._directory) else None
 
     def _file(self, arguments: str) -> tuple[int, int | None]:
         """A call's descriptor, and the file it means when it has a name in the directory."""
@@ -244,9 +261,10 @@ class _Reader:
         name = None if found[3] else self._name(found[2])
         return int(found[1]), None if name is None else self._names.get(name)
 
-    def _is_directory(self, arguments: str) -> bool:
+    def _folder(self, arguments: str) -> str | None:
+        """The folder whose names a descriptor syncs."""
         found = _DESCRIPTOR.match(arguments)
-        return found is not None and _bytes(found[2]).decode() == str(self._directory)
+        return None if found is None else self._relative(_bytes(found[2]).decode())
 
 
 def _bytes(text: str) -> bytes:
@@ -260,4 +278,5 @@ def _data(arguments: str) -> bytes:
 
 
 def _content(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(directory.iterdir()) if path.is_file()}
+    paths = sorted((*directory.glob("*"), *directory.glob("*/*")))
+    return {str(path.relative_to(directory)): path.read_bytes() for path in paths if path.is_file()}
