@@ -93,13 +93,19 @@ class Author:
         self._head = Head(epoch, seq, digest(text))
         return f"{epoch}-{seq}"
 
-    def boot(self, reason: str, previous: dict[str, Any] | None, epoch: str | None = None) -> None:
+    def boot(
+        self,
+        reason: str,
+        previous: dict[str, Any] | None,
+        epoch: str | None = None,
+        **more: Any,
+    ) -> None:
         """The daemon starts, in a new epoch if one is named."""
         if epoch is not None:
             self._head = Head(epoch, 0, GENESIS)
         self.write(
             "boot", "unit", reason=reason, versions=VERSIONS, configHash=CONFIG_HASH,
-            prompts={"3": "none"}, previous=previous,
+            prompts={"3": "none"}, previous=previous, **more,
         )  # fmt: skip
 
     def set_clock(self) -> None:
@@ -235,7 +241,11 @@ def journal() -> Author:
     author.serve("A001", "330102260922000102", "pension", 287_000)
     author.rate((1, 2_210, 130))
     author.at(local(22, "12:30:00"))
-    author.boot("quarantine", author.head, EPOCHS[1])
+    salvage = {
+        "file": f"0001-{EPOCHS[0]}.db", "why": "the state 'tally' is damaged",
+        "salvaged": author.head["seq"], "first": 1, "missing": [], "state": "partly",
+    }  # fmt: skip
+    author.boot("quarantine", author.head, EPOCHS[1], salvage=salvage)
     author.later(600)
     author.set_clock()
     author.at(local(22, "13:02:44"))
@@ -288,7 +298,16 @@ def messages(author: Author) -> dict[str, str]:
             "pad": {"good": 2_304, "damaged": 0, "repeated": 1, "gaps": 0, "foreign": 0},
             "signal": {"good": 3, "damaged": 0, "unknown": 0, "other_window": 7, "repeated": 0},
             "uplink": {"delivered": end.seq - 1, "backlog": 1, "receipts_refused": 0, "resends": 0},
-            "journal": {"last_seq": end.seq},
+            "journal": {
+                "last_seq": end.seq,
+                "kept": end.seq,
+                "database_len": 126_976,
+                "free_len": 22_548_578_304,
+                "ballast_len": 8_388_608,
+                "written_len": 196_608,
+                "remains": 0,
+                "quarantined": 1,
+            },
             "day": {"called": 2, "completed": 2, "prompted": 2, "rated": 2, "strays": 0},
         },
         "versions": VERSIONS,
