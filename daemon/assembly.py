@@ -67,7 +67,13 @@ class Assembly:
         for panel in panels.values():
             panel.start()
         journal = Journal(self._database, source(settings), key)
-        self._store = Store(journal, inbox.post, inbox.died)
+        self._store = Store(
+            journal,
+            inbox.post,
+            inbox.died,
+            keep_days=settings.store.keep_days,
+            ballast_len=settings.store.ballast_len,
+        )
         wall_clock = WallClock(settings.clock.trust, settings.clock.server_error_ms)
         self._uplink = Uplink(
             settings.uplink,

@@ -74,6 +74,9 @@ UNSPECIFIED = 0x80
 OF_TIME = (9, 10)
 
 
+_Name = tuple[int, str]
+
+
 class Connection:
     """One connection, from its opening to the `trouble` that ended it."""
 
@@ -92,12 +95,12 @@ class Connection:
         self._patience_s, self._is_clock_set = patience_s, is_clock_set
         self._warning = warning
         self._client: mqtt.Client | None = None
-        # By seq, so that an entry the outbox offers again while it is here is not sent twice; the
-        # outbox's windows bound them.
-        self._live: dict[int, Sealed] = {}
-        self._waiting: dict[int, Sealed] = {}
-        self._in_flight: dict[int, float] = {}
-        self._numbers: dict[int, int] = {}
+        # By number and hash, so that an entry the outbox offers again while it is here is not sent
+        # twice, and one of an epoch before is not taken for its namesake. The outbox bounds them.
+        self._live: dict[_Name, Sealed] = {}
+        self._waiting: dict[_Name, Sealed] = {}
+        self._in_flight: dict[_Name, float] = {}
+        self._numbers: dict[int, Sealed] = {}
         self._in_flight_max = IN_FLIGHT_MAX
         self._taken: dict[str, list[int]] = {}
         self._opened_s = time.monotonic()
@@ -177,8 +180,8 @@ class Connection:
             self.trouble = f"has {what} nothing for {self._patience_s:g} s"
 
     def offer(self, entry: Sealed, *, live: bool = False) -> None:
-        if entry.seq not in self._in_flight and entry.seq not in self._live:
-            (self._live if live else self._waiting)[entry.seq] = entry
+        if _name(entry) not in self._in_flight and _name(entry) not in self._live:
+            (self._live if live else self._waiting)[_name(entry)] = entry
 
     def send(self) -> None:
         """Publish what waits, as far as the broker lets us."""
@@ -193,8 +196,8 @@ class Connection:
             if sent.rc != mqtt.MQTT_ERR_SUCCESS:
                 # The connection is gone, which its next turn finds.
                 return
-            self._in_flight[entry.seq] = time.monotonic()
-            self._numbers[sent.mid] = entry.seq
+            self._in_flight[_name(entry)] = time.monotonic()
+            self._numbers[sent.mid] = entry
 
     def report(self, payload: bytes) -> None:
         """Say how the unit does; not to a broker that does not even read what it was sent."""
@@ -323,11 +326,11 @@ class Connection:
     def _on_publish(
         self, _client: mqtt.Client, _data: object, mid: int, reason: ReasonCode, _more: object
     ) -> None:
-        seq = self._numbers.pop(mid, None)
-        if seq is not None:
-            del self._in_flight[seq]
+        entry = self._numbers.pop(mid, None)
+        if entry is not None:
+            del self._in_flight[_name(entry)]
             refused = f"the broker refuses entries {_because(reason)}" if reason.is_failure else ""
-            self._taken.setdefault(refused, []).append(seq)
+            self._taken.setdefault(refused, []).append(entry.seq)
 
     def _tell_taken(self) -> None:
         """One event for a whole turn: a step of the core costs as much as sending an entry."""
@@ -349,6 +352,10 @@ class Connection:
         except BadReceipt as error:
             return ReceiptRefused(f"a receipt was refused: {error}")
         return ReceiptReceived(receipt.epoch, receipt.upto, receipt.hash)
+
+
+def _name(entry: Sealed) -> _Name:
+    return entry.seq, entry.hash
 
 
 def _send_at_once(_client: mqtt.Client, _data: object, connection: Any) -> None:

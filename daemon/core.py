@@ -30,11 +30,14 @@ from daemon.events import (
     PadReceived,
     ReceiptReceived,
     ReceiptRefused,
+    RemainsFetched,
+    RemainsSettled,
     Restored,
     SignalLost,
     SignalOpened,
     SignalReceived,
     StopRequested,
+    StoreMeasured,
     Taken,
     Woken,
 )
@@ -43,9 +46,11 @@ from daemon.health import EVERY_MS, health
 from daemon.ledger import Ledger
 from daemon.outbox import Outbox
 from daemon.pad_link import LOST
+from daemon.remains import Remains
 from daemon.setup import Setup
 from daemon.signal_line import OPEN, SignalLine
 from daemon.tally import Tally
+from daemon.tending import Tending, day_of
 from daemon.timekeeper import Timekeeper
 from daemon.window import Then, Window, stored_windows
 from protocol.central.canonical import canonical
@@ -76,13 +81,15 @@ class Core:
             restored.state.get("outbox", {"delivered": 0})["delivered"], restored.last_seq
         )
         self._outbox = Outbox(restored.epoch, delivered, restored.last_seq)
+        self._remains = Remains(restored.remains)
+        self._tending = Tending(now_ms)
         # The last entry that is on disk.
         self._head = Head(restored.epoch, restored.last_seq, restored.last_hash)
         self._health_at_ms: int | None = None
         self._told: list[SendToTerminal] = []
         self._address: str | None = None
         # Until the platform knows the unit or a citizen is here, the screen is the technician's.
-        self._commissioning = delivered == 0
+        self._commissioning = delivered == 0 and restored.salvage is None
         self._stop_by_ms: int | None = None
         self._boot(now_ms, restored)
 
@@ -112,6 +119,7 @@ class Core:
         if self._stop_by_ms is None:
             times += [window.wake_at_ms() for window in self._windows.values()]
             times += [self._outbox.wake_at_ms(), self._health_at_ms if self._head.seq else None]
+            times += [self._remains.wake_at_ms(), self._tending.wake_at_ms()]
         return min((at for at in times if at is not None), default=None)
 
     def _effects(self, now_ms: int) -> tuple[Effect, ...]:
@@ -129,6 +137,10 @@ class Core:
         effects += self._told
         self._told = []
         effects += self._outbox.poll(now_ms)
+        if self._stop_by_ms is None:
+            day = day_of(self._time.utc_ms(now_ms))
+            effects += self._remains.poll(now_ms, day)
+            effects += self._tending.poll(now_ms, self._outbox.delivered, day)
         effects += self._report(now_ms)
         if self._stop_by_ms is not None and (self._ledger.settled or now_ms >= self._stop_by_ms):
             effects.append(Stop())
@@ -202,16 +214,20 @@ class Core:
 
     def _broker_up(self, now_ms: int, event: BrokerUp) -> None:
         self._outbox.broker_up(event.warning)
+        self._remains.broker_up(now_ms)
         self._health_at_ms = now_ms
 
     def _broker_down(self, _now_ms: int, event: BrokerDown) -> None:
         self._outbox.broker_down(event.reason)
+        self._remains.broker_down()
         self._health_at_ms = None
 
     def _taken(self, _now_ms: int, event: Taken) -> None:
         self._outbox.taken(event.seqs, event.refused)
 
     def _receipt(self, now_ms: int, event: ReceiptReceived) -> None:
+        if event.epoch != self._epoch:
+            self._remains.receipt(event.epoch, event.upto, event.hash)
         self._outbox.receipt(now_ms, event.epoch, event.upto, event.hash)
         self._keep_delivered(now_ms)
 
@@ -222,8 +238,19 @@ class Core:
         self._commissioning = self._commissioning and self._outbox.delivered == 0
         self._ledger.keep_lazily(now_ms, "outbox", {"delivered": self._outbox.delivered})
 
-    def _asked(self, _now_ms: int, event: Asked) -> None:
+    def _asked(self, now_ms: int, event: Asked) -> None:
+        if event.epoch != self._epoch:
+            self._remains.asked(now_ms, event)
         self._outbox.asked(event.epoch, event.first, event.last)
+
+    def _remains_fetched(self, now_ms: int, event: RemainsFetched) -> None:
+        self._remains.fetched(now_ms, event.found)
+
+    def _remains_settled(self, _now_ms: int, event: RemainsSettled) -> None:
+        self._remains.settled(event.left)
+
+    def _measured(self, now_ms: int, event: StoreMeasured) -> None:
+        self._tending.measured(now_ms, event)
 
     def _clock(self, now_ms: int, event: ClockRead) -> None:
         anchor = self._time.read(now_ms, event.offset_ms, event.synced, event.error_ms)
@@ -252,6 +279,9 @@ class Core:
         Committed: _committed,
         CommitFailed: _commit_failed,
         Fetched: _fetched,
+        RemainsFetched: _remains_fetched,
+        RemainsSettled: _remains_settled,
+        StoreMeasured: _measured,
         BrokerUp: _broker_up,
         BrokerDown: _broker_down,
         Taken: _taken,
@@ -278,13 +308,16 @@ class Core:
         for window in former:
             prompts[window.number] = window.retire()
         previous = {"epoch": restored.epoch, "seq": restored.last_seq, "hash": restored.last_hash}
+        reason = "new_epoch" if restored.fresh else "start"
         data = {
-            "reason": "new_epoch" if restored.fresh else "start",
+            "reason": "quarantine" if restored.salvage else reason,
             "versions": dict(self._setup.identity.versions),
             "configHash": self._setup.identity.config_hash,
             "prompts": prompts,
-            "previous": None if restored.fresh else previous,
+            "previous": restored.previous if restored.fresh else previous,
         }
+        if restored.salvage:
+            data["salvage"] = dict(restored.salvage)
         self._ledger.write("boot", "unit", data, self._time.stamp(now_ms))
         for window in windows:
             window.cases.resume(now_ms)
@@ -323,6 +356,8 @@ class Core:
                 last_seq=self._outbox.last_seq,
                 writing=not self._ledger.settled,
                 trouble=self._ledger.failure,
+                disk=self._tending.disk,
+                counters=self._tending.counters,
             ),
             uplink=self._outbox.view(),
             day=self._tally.view(),

@@ -8,14 +8,16 @@ The settings are read back, because a pragma that is not understood says nothing
 import fcntl
 import os
 import sqlite3
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 from daemon.append_only import TRIGGERS, trigger
-from daemon.errors import StoreUnusable
+from daemon.errors import DamageFound, StoreDamaged, StoreFailed, StoreFull, StoreUnusable
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # 4 MB of WAL before it is folded back: a few hundred cases between two larger writes.
 CHECKPOINT_PAGES = 1000
 # The lock file keeps daemons apart; only a stranger's program can make SQLite wait.
@@ -28,12 +30,44 @@ SETTINGS = (
     ("synchronous", "full", 2),
     ("trusted_schema", "off", 0),
 )
-TABLES = {"journal", "entry", "state"}
+KEEP = "keep it as evidence and move it away"
+TABLES = {
+    "journal": "id epoch source",
+    "entry": "seq kind hash body",
+    "state": "name value number sum",
+    "remains": "epoch seq kind hash body receipted",
+}
 # Where sqlite-utils notes which steps have run.
 MIGRATIONS = "_sqlite_migrations"
+# What sqlite3 raises; the last where its own words quote bytes of a damaged file.
+ERRORS = (sqlite3.Error, UnicodeDecodeError)
 # The file format's first bytes, and where it keeps user_version (sqlite.org/fileformat2, 1.3).
 MAGIC = b"SQLite format 3\0"
 VERSION_AT = slice(60, 64)
+# Fields of the first page that are the same in every journal (1.3.2 to 1.3.17): page size, rollback
+# or WAL (twice), fractions, no vacuum, UTF-8, reserved. Some of them SQLite takes for orders.
+FIXED = (
+    (slice(16, 18), {b"\x10\0"}),
+    (slice(18, 20), {b"\1\1", b"\2\2"}),
+    (slice(20, 24), {b"\0\x40\x20\x20"}),
+    (slice(44, 48), {b"\0\0\0\4"}),
+    (slice(52, 56), {bytes(4)}),
+    (slice(56, 60), {b"\0\0\0\1"}),
+    (slice(64, 68), {bytes(4)}),
+    (slice(72, 92), {bytes(20)}),
+)
+# SQLite's names for: not what was written.
+DAMAGE = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_FORMAT", "SQLITE_MISMATCH")
+# An insert into a sound file can offend none of these.
+DAMAGE_IN_USE = (
+    *DAMAGE, "SQLITE_CONSTRAINT_TRIGGER", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE"
+)  # fmt: skip
+# What stands in the file is asked for in words that fit every journal; and a sector that cannot
+# be read is lost.
+DAMAGE_AT_START = (
+    *DAMAGE, "SQLITE_CONSTRAINT", "SQLITE_ERROR", "SQLITE_TOOBIG", "SQLITE_IOERR_READ",
+    "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS",
+)  # fmt: skip
 
 
 def hold(path: Path) -> IO[bytes]:
@@ -65,12 +99,19 @@ def hold(path: Path) -> IO[bytes]:
     return lock
 
 
-def connect(path: Path, checkpoint_pages: int) -> sqlite3.Connection:
-    """The one connection, its schema the newest. Raises StoreUnusable."""
-    _check_header(path)
-    try:
-        with ExitStack() as opened:
-            db = opened.enter_context(closing(_connection(path)))
+def connect(
+    path: Path, checkpoint_pages: int, condemn: Callable[[StoreDamaged], None] | None = None
+) -> sqlite3.Connection:
+    """The one connection, its schema the newest. Raises StoreUnusable.
+
+    condemn: told of damage while the file is still open. SQLite folds the log into a database as
+    it closes it, but not into one that was moved meanwhile: so what is set aside stays as it is.
+    """
+    with ExitStack() as opened:
+        with told(path, condemn):
+            _check_header(path)
+        db = opened.enter_context(closing(_connection(path)))
+        with told(path, condemn):
             if _version(db) < SCHEMA_VERSION:
                 _check_ours(path, db)
                 db.close()
@@ -78,15 +119,46 @@ def connect(path: Path, checkpoint_pages: int) -> sqlite3.Connection:
                 db = opened.enter_context(closing(_connection(path)))
             _set(path, db, checkpoint_pages)
             _check_schema(path, db)
-            opened.pop_all()
-            return db
-    except sqlite3.Error as error:
-        raise StoreUnusable(sentence(path, error)) from error
+        opened.pop_all()
+        return db
 
 
-def sentence(path: Path, error: sqlite3.Error) -> str:
+@contextmanager
+def told(path: Path, condemn: Callable[[StoreDamaged], None] | None) -> Iterator[None]:
+    """SQLite's errors in words, and damage told to whom it concerns before anything is closed."""
+    try:
+        try:
+            yield
+        except ERRORS as error:
+            raise unusable(path, error) from error
+    except StoreDamaged as damage:
+        if condemn is not None:
+            condemn(damage)
+        raise
+
+
+def unusable(path: Path, error: Exception) -> StoreUnusable:
+    """What is said of an error at start; StoreDamaged when the file is not as it was written."""
+    is_damage = _name(error).startswith(DAMAGE_AT_START) or not _name(error)
+    return (StoreDamaged if is_damage else StoreUnusable)(sentence(path, error))
+
+
+def failed(path: Path, error: Exception, *, is_reading: bool = False) -> StoreFailed:
+    """What is said of an error in use; DamageFound when no further try can help."""
+    names = DAMAGE_AT_START if is_reading else DAMAGE_IN_USE
+    if _name(error).startswith(names) or not _name(error):
+        return DamageFound(sentence(path, error))
+    return (StoreFull if _name(error) == "SQLITE_FULL" else StoreFailed)(sentence(path, error))
+
+
+def damaged(path: Path, what: str, why: str) -> DamageFound:
+    """What is said of something that does not prove itself."""
+    return DamageFound(f"{path}: {what} is damaged: {why}")
+
+
+def sentence(path: Path, error: Exception) -> str:
     """SQLite's words turned into a technician's."""
-    name = getattr(error, "sqlite_errorname", "")
+    name = _name(error)
     if name == "SQLITE_FULL":
         return f"{path}: the disk is full: free some space, nothing is lost meanwhile"
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
@@ -100,10 +172,17 @@ def sentence(path: Path, error: sqlite3.Error) -> str:
         return f"{path}: the disk fails ({name}): replace the card"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return f"{path}: another program has this journal open: stop it first"
-    # An error without a name is of a text that is none.
-    if not name or name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_CONSTRAINT")):
-        return f"{path}: not a sound database ({error}): keep it as evidence and move it away"
+    if not name:
+        # Python's own words would quote the text, and it may be a rating.
+        return f"{path}: not a sound database (a text in it is none): {KEEP}"
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_CONSTRAINT")):
+        return f"{path}: not a sound database ({error}): {KEEP}"
     return f"{path}: {error} ({name}): start the daemon again"
+
+
+def _name(error: Exception) -> str:
+    """SQLite's name of an error; of a text that is none there is no name."""
+    return getattr(error, "sqlite_errorname", None) or ""
 
 
 def _connection(path: Path) -> sqlite3.Connection:
@@ -143,8 +222,14 @@ def _check_header(path: Path) -> None:
     except OSError as error:
         raise StoreUnusable(_no_place(path, error)) from error
     # What does not begin as a database may still be mended from its rollback journal.
+    if not header.startswith(MAGIC):
+        return
+    if any(header[where] not in allowed for where, allowed in FIXED):
+        raise StoreDamaged(f"{path}: the header of the file is damaged")
     version = int.from_bytes(header[VERSION_AT], "big")
-    if header.startswith(MAGIC) and version > SCHEMA_VERSION:
+    if version > SCHEMA_VERSION:
+        if _step_count(path) == SCHEMA_VERSION:
+            raise StoreDamaged(f"{path}: the version of the file is damaged")
         raise StoreUnusable(
             f"{path}: written by a newer daemon (schema {version}, this one knows "
             f"{SCHEMA_VERSION}): install the newer daemon again; nothing was changed"
@@ -163,11 +248,32 @@ def _set(path: Path, db: sqlite3.Connection, checkpoint_pages: int) -> None:
             )
 
 
+def _step_count(path: Path) -> int | None:
+    """How many steps of the schema have run, as the file says; it is only looked at."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?immutable=1", uri=True)) as db:
+            return int(db.execute(f"select count(*) from {MIGRATIONS}").fetchone()[0])
+    except ERRORS:
+        return None
+
+
 def _check_schema(path: Path, db: sqlite3.Connection) -> None:
     strict = {name for _, name, _, _, _, strict in db.execute("pragma table_list") if strict}
+    columns = {
+        table: " ".join(row[1] for row in db.execute(f"pragma table_info({table})"))
+        for table in TABLES
+    }
     found = dict(db.execute("select name, sql from sqlite_master where type = 'trigger'"))
-    triggers = {name: text.lower() for name, text in found.items()}
-    if not strict >= TABLES or triggers != {name: trigger(name) for name in TRIGGERS}:
+    if (
+        not strict >= set(TABLES)
+        or columns != TABLES
+        or {name: str(text) for name, text in found.items()}
+        != {name: trigger(name).replace("create trigger", "CREATE TRIGGER") for name in TRIGGERS}
+    ):
+        cookie = db.execute("pragma schema_version").fetchone()
+        if cookie == db.execute("pragma application_id").fetchone():
+            # No program changed them.
+            raise StoreDamaged(f"{path}: its tables are damaged")
         raise StoreUnusable(
             f"{path}: its tables are not those this daemon made: keep the file as evidence, move "
             "it away and start again"

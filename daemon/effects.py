@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from daemon.events import Sealed
+from daemon.events import Asked, Sealed
 from protocol.central.entry import Draft
 
 
@@ -22,6 +22,33 @@ class Fetch:
 
     first: int
     limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRemains:
+    """Read at most `limit` entries of epochs before, after a place: unreceipted, or those asked."""
+
+    after: int
+    limit: int
+    asked: Asked | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Note a receipt of an epoch before; `day` is today, 0 while that is unknown."""
+
+    epoch: str
+    upto: int
+    hash: str
+    day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tend:
+    """Look after the store and measure it; entries up to `delivered` have their receipt."""
+
+    delivered: int
+    day: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +92,5 @@ class Stop:
     """All that had to be written is on disk; the process may end."""
 
 
-Effect = Commit | Fetch | SendToPad | SendToTerminal | SeekPad | Publish | Report | Stop
+StoreJob = Commit | Fetch | FetchRemains | Settle | Tend
+Effect = StoreJob | SendToPad | SendToTerminal | SeekPad | Publish | Report | Stop

@@ -19,8 +19,20 @@ class StoreUnusable(DaemonError):
     """The journal cannot be opened at all: nothing can go on."""
 
 
+class StoreDamaged(StoreUnusable):
+    """The journal's file is not as it was written: it is to be set aside."""
+
+
 class StoreFailed(DaemonError):
     """One transaction did not become durable; it may be tried again."""
+
+
+class DamageFound(StoreFailed):
+    """While the journal is in use: no try helps, the next start sets the file aside."""
+
+
+class StoreFull(StoreFailed):
+    """The disk has no room for the transaction."""
 
 
 class PortLost(DaemonError):

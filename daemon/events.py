@@ -24,6 +24,11 @@ class Restored:
     last_seq: int
     last_hash: str
     state: Mapping[str, Any]
+    # Where the epoch before ended, and what was salvaged of it: of a file that begins a new one.
+    previous: Mapping[str, Any] | None = None
+    salvage: Mapping[str, Any] | None = None
+    # How many entries of epochs before have no receipt.
+    remains: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,37 @@ class Fetched:
     first: int
     sealed: tuple[Sealed, ...]
     trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remain:
+    """An entry of an epoch before; `place` is where it stands among all that is left of them."""
+
+    place: int
+    epoch: str
+    sealed: Sealed
+
+
+@dataclass(frozen=True, slots=True)
+class RemainsFetched:
+    """Entries of epochs before, in order; none: there are no more, or they cannot be read now."""
+
+    found: tuple[Remain, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemainsSettled:
+    """A receipt of an epoch before was noted; so many of their entries still have none."""
+
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreMeasured:
+    """How it stands with the disk (sound, nearly_full, full), and the store's counters."""
+
+    disk: str
+    counters: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +216,9 @@ Event = (
     | Committed
     | CommitFailed
     | Fetched
+    | RemainsFetched
+    | RemainsSettled
+    | StoreMeasured
     | BrokerUp
     | BrokerDown
     | Taken

@@ -15,13 +15,13 @@ from daemon.core import Core
 from daemon.effects import (
     Commit,
     Effect,
-    Fetch,
     Publish,
     Report,
     SeekPad,
     SendToPad,
     SendToTerminal,
     Stop,
+    StoreJob,
 )
 from daemon.errors import PortLost
 from daemon.events import (
@@ -190,7 +190,7 @@ class Loop:
             self._send(self._terminals[effect.line], effect.data)
         elif isinstance(effect, SeekPad):
             self._inbox.post(PadFound(attached()))
-        elif isinstance(effect, Commit | Fetch):
+        elif isinstance(effect, StoreJob):
             self._committing = isinstance(effect, Commit) or self._committing
             self._store.do(effect)
         elif isinstance(effect, Publish):

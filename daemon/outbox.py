@@ -114,9 +114,11 @@ class Outbox:
         for entry in sealed:
             if entry.seq > self.delivered:
                 self._hold(entry)
-            elif self._replay is not None and entry.seq == self._replay.next:
-                self._replay.next += 1
-                self._replaying.append(entry)
+            elif self._replay is not None and entry.seq >= self._replay.next:
+                # What was pruned is passed over: the platform has had it once.
+                self._replay.next = entry.seq + 1
+                if entry.seq <= self._replay.last:
+                    self._replaying.append(entry)
         if self._replay is not None and (not sealed or self._replay.next > self._replay.last):
             self._replay = None
 

@@ -75,6 +75,9 @@ class JournalView:
     last_seq: int
     writing: bool
     trouble: str | None
+    # How it stands with the disk: unknown, sound, nearly_full or full.
+    disk: str
+    counters: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

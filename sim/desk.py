@@ -18,12 +18,14 @@ from daemon.effects import (
     Commit,
     Effect,
     Fetch,
+    FetchRemains,
     Publish,
     Report,
     SeekPad,
     SendToPad,
     SendToTerminal,
     Stop,
+    Tend,
 )
 from daemon.errors import StoreFailed
 from daemon.events import (
@@ -37,8 +39,10 @@ from daemon.events import (
     PadOpened,
     PadReceived,
     ReceiptReceived,
+    RemainsFetched,
     SignalOpened,
     SignalReceived,
+    StoreMeasured,
     Woken,
 )
 from daemon.night import FULL_DAY, Looks
@@ -167,6 +171,10 @@ class Desk:
                 return CommitFailed(effect.number, str(error))
         if isinstance(effect, Fetch):
             return Fetched(effect.first, self.journal.read(effect.first, effect.limit))
+        if isinstance(effect, FetchRemains):
+            return RemainsFetched(())
+        if isinstance(effect, Tend):
+            return StoreMeasured("sound", {"kept": len(self.journal.entries)})
         if isinstance(effect, Publish):
             self.published.append(effect.entry.seq)
             return self._receipted(effect.entry.seq) if self.platform else None

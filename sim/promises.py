@@ -118,6 +118,8 @@ def check(directory: Path, promised: tuple[str, ...]) -> str | None:
 
 
 def _broken(journal: Journal, promised: tuple[str, ...]) -> str | None:
+    if journal.restored.salvage is not None:
+        return f"was set aside: {journal.restored.salvage['why']}"
     entries = journal.read(1, PAGE_LEN)
     hashes = {entry.seq: entry.hash for entry in entries}
     promises = [Promise.read(line) for line in promised]

@@ -1,5 +1,6 @@
 """The journal's file: how it is made, what is refused, and in which words."""
 
+import json
 import os
 import re
 import resource
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,7 +135,8 @@ def test_new_file_is_for_its_owner_only(tmp_path: Path) -> None:
             modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     finally:
         os.umask(umask)
-    assert modes == {"unit.db": 0o600, "unit.db-wal": 0o600, "unit.db.lock": 0o600}
+    assert set(modes.values()) == {0o600}
+    assert modes.keys() == {"unit.db", "unit.db-wal", "unit.db.lock", "unit.db.head"}
 
 
 def test_open_journal_is_closed_to_other_programs(path: Path) -> None:
@@ -185,9 +188,10 @@ def test_file_of_a_newer_daemon_is_refused_untouched(path: Path, tmp_path: Path)
     """Even after a power cut, when opening it as a database would fold its WAL back."""
     newer = tmp_path / "newer" / "unit.db"
     newer.parent.mkdir()
-    change(path, f"pragma user_version = {SCHEMA_VERSION + 1}")
+    step = "insert into _sqlite_migrations (migration_set, name) values ('journal', 'm999')"
+    change(path, step, f"pragma user_version = {SCHEMA_VERSION + 1}")
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("insert into state values ('new', '1')")
+        db.execute("insert into state values ('new', '1', 0, '')")
         for name in ("unit.db", "unit.db-wal"):
             shutil.copy(path.with_name(name), newer.with_name(name))
     wal = newer.with_name("unit.db-wal").read_bytes()
@@ -248,46 +252,66 @@ def test_journal_of_another_unit_is_refused(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("body", "why"),
-    [
-        ("replace(body, '\"ok\":true', '\"ok\":fals')", "no JSON|not JSON|line 1|value"),
-        ("replace(body, '评价', '评分')", "it does not stand where it was written"),
-        ("(select body from entry where seq = 2)", "it does not stand where it was written"),
-        ("cast(x'ff' as text)", "UTF-8"),
-        ("null", "it holds no text"),
-    ],
-    ids=["syntax", "content", "another entry", "encoding", "no text"],
-)
-def test_last_entry_when_damaged_is_refused(path: Path, body: str, why: str) -> None:
-    damage(path, f"update entry set body = {body} where seq = 3")
-    sentence = refusal(path)
-    assert re.search(why, sentence), sentence
-    assert re.search("keep (the file|it) as evidence(,| and) move it away", sentence), sentence
-
-
-@pytest.mark.parametrize("value", ["'{'", "null"])
-def test_state_when_damaged_is_refused(path: Path, value: str) -> None:
-    damage(path, f"update state set value = {value} where name = 'pad'")
-    assert "the state 'pad' is damaged" in refusal(path)
-
-
-@pytest.mark.parametrize("epoch", ["'00'", "null"])
-def test_epoch_when_damaged_is_refused(path: Path, epoch: str) -> None:
-    damage(path, f"update journal set epoch = {epoch}")
-    assert "the epoch is damaged: it is not one; keep the file as evidence" in refusal(path)
-
-
-@pytest.mark.parametrize(
-    ("body", "why"),
-    [("null", "entry 2 is damaged: it holds no text"), ("cast(x'ff' as text)", "keep it as evid")],
-)
-def test_entry_when_damaged_is_not_read_as_one(path: Path, body: str, why: str) -> None:
-    damage(path, f"update entry set body = {body} where seq = 2")
+def set_aside(path: Path) -> dict[str, Any]:
+    """What a start says of a file that it sets aside, which stays as it was."""
+    before = path.read_bytes()
     with Journal(path, SOURCE, KEY) as journal:
-        with pytest.raises(StoreFailed, match=why):
-            journal.read(1, 3)
-        assert journal.read(3, 1)
+        assert (journal.restored.fresh, journal.restored.last_seq) == (True, 0)
+        told = journal.restored.salvage
+    assert told is not None
+    assert (path.parent / "quarantine" / told["file"]).read_bytes() == before
+    return dict(told)
+
+
+@pytest.mark.parametrize(
+    ("seq", "body", "why"),
+    [
+        (3, "replace(body, '\"ok\":true', '\"ok\":fals')", "no JSON|not JSON|line 1|value"),
+        (3, "replace(body, '评价', '评分')", "does not stand where it was written"),
+        (3, "(select body from entry where seq = 2)", "does not stand where it was written"),
+        (3, "cast(x'ff' as text)", "a text in it is none"),
+        (3, "null", "last entry .3. is damaged"),
+        (2, "null", "NULL value in entry|entry 2 is damaged: it holds no text"),
+        (2, "replace(body, '评价', '评分')", "entry 2 is damaged: it is not the text"),
+        (2, "(select body from entry where seq = 1)", "entry 2 is damaged: it is not the text"),
+        (2, "cast(x'ff' as text)", "a text in it is none"),
+    ],
+)
+def test_entry_when_damaged_sets_the_file_aside(path: Path, seq: int, body: str, why: str) -> None:
+    damage(path, f"update entry set body = {body} where seq = {seq}")
+    told = set_aside(path)
+    assert re.search(why, told["why"]), told["why"]
+    assert (told["salvaged"], told["missing"], told["state"]) == (2, [[seq, seq]], "kept")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("update state set value = '{' where name = 'pad'", "the state 'pad' is damaged"),
+        ("update state set value = '2' where name = 'pad'", "the state 'pad' is damaged"),
+        ("update state set value = null where name = 'pad'", "the state 'pad' is damaged"),
+        ("delete from state where name = 'pad'", "a row of the state is missing or outdated"),
+        ("delete from state where name = 'head'", "where the journal stands is not there"),
+        ("update journal set epoch = '00'", "the epoch is damaged: it is not one"),
+        ("update journal set epoch = null", "the epoch is damaged: it is not one"),
+        ("delete from journal", "the epoch is not there"),
+        ("update journal set source = '/3/h01/w03'", "the unit's name is damaged"),
+    ],
+)
+def test_state_or_epoch_when_damaged_sets_the_file_aside(path: Path, change: str, why: str) -> None:
+    damage(path, change)
+    told = set_aside(path)
+    assert why in told["why"]
+    assert (told["salvaged"], told["missing"]) == (3, [])
+
+
+def test_bytes_of_a_damaged_text_are_told_to_nobody(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They may be a rating: no level is readable at the window."""
+    damage(path, "update entry set body = cast(x'736563726574ff' as text) where seq = 2")
+    told = set_aside(path)
+    assert "secret" not in json.dumps(told) + caplog.text
 
 
 def test_commit_with_state_that_cannot_be_stored_leaves_no_entry(path: Path) -> None:

@@ -129,7 +129,8 @@ def test_health_counts_what_every_part_went_through_in_whole_numbers() -> None:
         "backlog": 0, "delivered": value["delivered"], "overtaken": 0, "receipts_refused": 0,
         "resends": 0,
     }  # fmt: skip
-    assert counters["journal"] == {"last_seq": value["head"]["seq"]}
+    seq = value["head"]["seq"]
+    assert counters["journal"] == {"last_seq": seq, "kept": seq}
     assert (counters["day"]["completed"], counters["day"]["rated"]) == (1, 1)
     assert value["delivered"] == value["head"]["seq"]
     assert value["versions"] == {"daemon": "0"}
@@ -161,4 +162,4 @@ def test_health_takes_no_number_that_is_not_whole() -> None:
     shown = Desk().core.snapshot(0)
     shown = replace(shown, journal=replace(shown.journal, writing=True))
     value = health(shown, Stamp("boot", 1, None, False, None), Head("e", 1, "h"), {})
-    assert value["counters"]["journal"] == {"last_seq": 1}
+    assert value["counters"]["journal"] == {"last_seq": 1, "kept": 1}

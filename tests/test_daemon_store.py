@@ -15,6 +15,7 @@ from daemon.effects import Commit, Fetch
 from daemon.errors import StoreFailed
 from daemon.events import CommitFailed, Committed, Event, Fetched
 from daemon.journal import Journal
+from daemon.standing import CHECKED_LEN
 from daemon.store import Store
 from protocol.central.entry import Draft, Source, Stamp
 from protocol.central.signing import SigningKey
@@ -32,12 +33,13 @@ def draft(seq: int) -> Draft:
 class Bench:
     """A store on a real file, and what it posts."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, starts: bool = True) -> None:
         self.path = path
         self.events: queue.Queue[Event] = queue.Queue()
         self.dead: queue.Queue[str] = queue.Queue()
         self.store = Store(Journal(path, SOURCE, KEY), self.events.put, self.dead.put)
-        self.store.start()
+        if starts:
+            self.store.start()
 
     def next(self) -> Event:
         return self.events.get(timeout=HANG_S)
@@ -94,23 +96,47 @@ def test_read_from_other_threads_gives_what_was_committed_before(bench: Bench) -
     assert sorted(pages.get(timeout=HANG_S) for _ in threads) == [[], [1, 2], [2, 3], [3]]
 
 
-def test_page_that_cannot_be_read_is_said_in_words_and_not_invented(tmp_path: Path) -> None:
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A journal too large to be looked at as a whole at start, with one entry damaged."""
     path = tmp_path / "unit.db"
     with Journal(path, SOURCE, KEY) as journal:
-        journal.commit((draft(1), draft(2)), {})
+        for seq in range(1, 62):
+            long = Draft(seq, "test", "w03", {"what": "w" * 50_000}, draft(seq).stamp)
+            journal.commit((long,), {})
+    assert path.stat().st_size > CHECKED_LEN
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("drop trigger entry_no_update")
-        db.execute("update entry set body = cast(x'ff' as text) where seq = 1")
+        db.execute("update entry set body = cast(x'ff' as text) where seq = 30")
         db.execute(trigger("entry_no_update"))
-    bench = Bench(path)
-    bench.store.do(Fetch(1, 2))
-    answer = bench.next()
-    assert isinstance(answer, Fetched)
-    assert answer.sealed == ()
-    assert "not a sound database" in (answer.trouble or "")
-    with pytest.raises(StoreFailed, match="not a sound database"):
-        bench.store.read(1, 2)
-    bench.store.stop()
+    return path
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["when it is asked for", "by the walk"])
+def test_damage_in_use_is_said_not_invented_and_set_aside(large: Path, asks: bool) -> None:
+    bench = Bench(large, starts=False)
+    if asks:
+        bench.store.do(Fetch(30, 2))
+    bench.store.start()
+    assert bench.dead.get(timeout=HANG_S) == "store"
+    if asks:
+        answer = bench.next()
+        assert isinstance(answer, Fetched)
+        assert answer.sealed == ()
+        assert "not a sound database" in (answer.trouble or "")
+    bench.store.join(HANG_S)
+    with Journal(large, SOURCE, KEY) as journal:
+        told = journal.restored.salvage
+        assert told is not None
+        assert (told["salvaged"], told["missing"], told["state"]) == (60, [[30, 30]], "kept")
+        assert journal.restored.remains == 60
+
+
+def test_reader_who_waits_for_a_damaged_page_is_told(large: Path) -> None:
+    bench = Bench(large)
+    with pytest.raises(StoreFailed, match=r"not a sound database|the journal is closed"):
+        bench.store.read(30, 2)
+    bench.store.join(HANG_S)
 
 
 def test_stop_finishes_what_is_queued_and_closes_the_journal(bench: Bench) -> None:

@@ -64,6 +64,7 @@ PURE = (
             "page/guard",
             "page/markup", "page/masking", "page/metrics", "page/report", "page/support",
             "page/verdict",
+            "proof", "remains", "salvage", "state_rows", "tending", "wal",
         )
     ),
     *(
