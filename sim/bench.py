@@ -21,7 +21,7 @@ from daemon.journal import Journal
 from protocol.central.entry import Draft, Stamp
 from protocol.central.envelope import Opener
 from protocol.central.signing import SigningKey
-from sim import backlog, throughput
+from sim import backlog, storing, throughput
 from sim.brokers import Mosquitto
 from sim.demo import premises
 from sim.demo.hall import Hall
@@ -47,7 +47,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(asked: argparse.Namespace) -> int:
-    for measure in (commits, presses, process, lit, core, traced, drained, throughput.figures):
+    for measure in (
+        commits, stored, presses, process, lit, core, traced, drained, throughput.figures,
+    ):  # fmt: skip
         for figure in measure():
             print(figure.json() if asked.json else figure.line(), flush=True)
     return 0
@@ -97,6 +99,11 @@ def commits() -> Iterator[Figure]:
     ):
         yield Figure("", f"one signed entry on disk, {label}", "ms", ours, least)
     yield Figure("C4", "written for one entry, file system", "KiB", written / COMMITS / 1024, None)
+
+
+def stored() -> Iterator[Figure]:
+    """What the card has to bear, and a journal of years."""
+    yield from storing.figures(_rating_data(), _written_len)
 
 
 def presses() -> Iterator[Figure]:
