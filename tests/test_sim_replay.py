@@ -140,13 +140,13 @@ class Healed(Core):
 def test_replay_when_the_core_no_longer_says_something_tells_what_and_where():
     verdict = replay(rated(Desk(traced=True)).transcript, Deaf)
     assert not verdict.is_equal
-    assert "SignalOpened made SendToPad in the trace, nothing in the replay" in verdict.sentence
+    assert "SignalOpened made SendToPad in the trace, Tend in the replay" in verdict.sentence
     assert "line 4: " in verdict.sentence
 
 
 def test_replay_when_the_core_makes_another_record_tells_the_field():
     verdict = replay(rated(Desk(traced=True)).transcript, Late)
-    where = "line 13: SignalReceived made Commit with another state.3/case.ticket.called_ms"
+    where = "line 15: SignalReceived made Commit with another state.3/case.ticket.called_ms"
     assert f"{where}: 1000200 in the trace, 1000201 in the replay" in verdict.sentence
 
 
