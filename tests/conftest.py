@@ -90,6 +90,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what only a campaign runs to a campaign."""
+    if config.getoption("--minutes"):
+        return
+    left = [item for item in items if item.get_closest_marker("campaign")]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
+
+
 @pytest.fixture(scope="session")
 def node() -> str:
     """The path of node, with the packages of package.json in place."""

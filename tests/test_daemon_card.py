@@ -13,12 +13,11 @@ WAIT_S = 60.0
 
 @pytest.mark.needs("mosquitto")
 @pytest.mark.promise
+@pytest.mark.campaign
 def test_ratings_on_a_damaged_card_reach_the_centre_after_all(
-    scale: int, promise: Callable[..., None]
+    promise: Callable[..., None],
 ) -> None:
     """Rated while the network is away, so nowhere else; then a bit flips and the unit restarts."""
-    if scale == 1:
-        pytest.skip("takes a minute: in a campaign only")
     with Hall(RULES) as hall:
         morning = Morning(hall)
         morning.each_level_once()

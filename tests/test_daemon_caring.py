@@ -34,12 +34,17 @@ def begun(directory: Path, what: str) -> Path:
 
 @needs_strace
 @pytest.mark.promise
-@pytest.mark.parametrize("what", ["rescue", "prune", "migrate"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "rescue",
+        pytest.param("prune", marks=pytest.mark.campaign),
+        pytest.param("migrate", marks=pytest.mark.campaign),
+    ],
+)
 def test_every_power_cut_while_the_store_cares_loses_nothing(
     tmp_path: Path, scale: int, promise: Callable[..., None], what: str
 ) -> None:
-    if scale == 1 and what != "rescue":
-        pytest.skip("thousands of states: in a campaign only")
     tried, bad = 0, list[str]()
     # A history of a rescue has three thousand states, and another seed few new ones.
     for seed in range(SEED, SEED + 1 + scale // 50):
@@ -56,11 +61,10 @@ def test_every_power_cut_while_the_store_cares_loses_nothing(
 
 @needs_strace
 @pytest.mark.promise
+@pytest.mark.campaign
 def test_second_cut_during_a_rescue_loses_nothing(
-    tmp_path: Path, scale: int, promise: Callable[..., None]
+    tmp_path: Path, promise: Callable[..., None]
 ) -> None:
-    if scale == 1:
-        pytest.skip("thousands of states: in a campaign only")
     directory = begun(tmp_path / "first", "rescue")
     history = trace(command(directory, "rescue"), directory)
     every = list(states(history, 0, SEED))

@@ -690,7 +690,7 @@ def test_bundle_is_a_zip_without_the_units_keys(window):
         files = {name: archive.read(name).decode() for name in archive.namelist()}
     assert files["entries.csv"].count("rating_rated") == 1
     assert '"signing_key": "(masked)"' in files["config.json"]
-    assert "INFO daemon.loop case closed" in files["log.txt"]
+    assert "INFO daemon.state_log case closed" in files["log.txt"]
     assert "PRIVATE KEY" not in "".join(files.values())
 
 

@@ -316,6 +316,7 @@ def test_unit_when_its_loop_hangs_is_not_alive(manager, tmp_path, promise):
 
 @pytest.mark.needs("strace")
 @pytest.mark.promise
+@pytest.mark.campaign
 def test_unit_when_its_disk_hangs_is_not_alive(manager, tmp_path, promise):
     with Unit(tmp_path, manager, watchdog_s=PATIENT_S) as unit:
         assert manager.wait_for("READY=1"), unit.log.read_text()
