@@ -33,7 +33,7 @@ from sim.pages import about
 STATE_LOGS = ("daemon.state_log",)
 UTC_MS = 1_795_000_000_000
 KEYS = (1, 2, 3, 4, 5)
-PAGES = ("/", "/?lang=en", "/status.json", "/oled.png", "/metrics")
+PAGES = ("/", "/status.json", "/oled.png", "/metrics")
 MADE = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 # A hall that asks why, with another norm code at every level behind each label.
 ASKED = Reasons(
@@ -243,9 +243,10 @@ class Window(Desk):
 
 
 # A picture and a page are made of the snapshot, which is compared at every step; so they are made
-# where a rating could show in them.
+# where a rating could show in them, and not for each second that is left.
 def pictured(shown):
-    return [window.screen for window in shown.windows], shown.day, shown.journal
+    screens = [replace(window.screen, remaining_s=None) for window in shown.windows]
+    return screens, shown.day, shown.journal.last_seq, shown.journal.trouble
 
 
 # What of an effect can be observed: add a line here for each new way out of the unit.
