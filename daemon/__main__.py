@@ -3,21 +3,32 @@
 import argparse
 import os
 import sys
+from importlib import import_module
 from types import ModuleType
 
-from daemon.commands import bundle, export, learn, listen, password, serve, status
 from daemon.errors import DaemonError
 
 EXIT_TROUBLE = 2
-COMMANDS: tuple[ModuleType, ...] = (serve, status, export, listen, learn, bundle, password)
+# What a unit is started with: no name at all.
+DEFAULT = "run"
+# The module of each command; the process that serves for years holds its own alone.
+COMMANDS = {
+    DEFAULT: "serve",
+    "status": "status",
+    "export": "export",
+    "listen": "listen",
+    "learn": "learn",
+    "bundle": "bundle",
+    "password": "password",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code. Trouble is one sentence and 2."""
-    commands = {command.NAME: command for command in COMMANDS}
-    asked = _parser(commands).parse_args(
-        _with_default(sys.argv[1:] if arguments is None else arguments)
-    )
+    arguments = _with_default(sys.argv[1:] if arguments is None else arguments)
+    known = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
+    commands = {name: import_module(f"daemon.commands.{COMMANDS[name]}") for name in known}
+    asked = _parser(commands).parse_args(arguments)
     try:
         code: int = commands[asked.command].run(asked)
         # Here, not at the interpreter's end, where a reader that left is a traceback.
@@ -35,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _with_default(arguments: list[str]) -> list[str]:
     """A unit is started without a command's name."""
     is_run = arguments[:1] and arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")
-    return [serve.NAME, *arguments] if is_run else arguments
+    return [DEFAULT, *arguments] if is_run else arguments
 
 
 def _parser(commands: dict[str, ModuleType]) -> argparse.ArgumentParser:

@@ -8,17 +8,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from daemon import VERSION, access, control
+from daemon import VERSION, access, control, extras
 from daemon.cases import Rules
 from daemon.config import Config
 from daemon.control import Control
-from daemon.core import Core
 from daemon.dialects import dialect
 from daemon.errors import DaemonError
-from daemon.gpio import Gpio
 from daemon.inbox import Inbox
 from daemon.journal import Journal
-from daemon.lamp import Lamp
 from daemon.loop import Loop
 from daemon.page.loglines import LogLines
 from daemon.page.machine import look
@@ -30,10 +27,7 @@ from daemon.privacy import born_before, concealer
 from daemon.setup import Identity, QueueLine, Setup
 from daemon.store import Store
 from daemon.supervisor import Supervisor
-from daemon.traced_core import TracedCore
-from daemon.tracing import Tracing
 from daemon.uplink import Uplink
-from daemon.voice import Voice
 from daemon.wallclock import WallClock, boot_id, boottime_ms
 from protocol.bundle import Bundle, BundleError
 from protocol.bundle import read as read_bundle
@@ -74,7 +68,6 @@ class Assembly:
             keep_days=settings.store.keep_days,
             ballast_len=settings.store.ballast_len,
         )
-        wall_clock = WallClock(settings.clock.trust, settings.clock.server_error_ms)
         self._uplink = Uplink(
             settings.uplink,
             source(settings),
@@ -97,17 +90,17 @@ class Assembly:
             self.page.bundle,
             inbox.died,
         )
-        voice = Voice(settings.voice, inbox.died)
-        self._lamps = _lamps(settings, wall_clock, voice, inbox)
+        voice = extras.speaker(settings, inbox.died)
+        self._lamps = extras.lamps(settings, wall_clock, voice, inbox.died)
+        self._tracing = extras.tracing(settings, inbox.died)
+        make = extras.maker(self._tracing)
         setup, conceal = _setup(settings), _concealer(key)
-        self._tracing = Tracing.of(settings.trace, inbox.died)
-        make = Core if self._tracing is None else partial(TracedCore, self._tracing.record)
         # What a rating needs to be recorded and delivered; a display that hangs costs neither.
         self.supervisor = Supervisor((self._store, self._uplink))
         self._workers = (
             self._store,
             self._uplink,
-            voice,
+            *([] if voice is None else [voice]),
             *self._lamps.values(),
             self.page,
             answering,
@@ -227,22 +220,6 @@ def _setup(settings: Config) -> Setup:
         bundle=_offered(settings),
         qr=settings.panel.qr,
     )
-
-
-def _lamps(settings: Config, wall_clock: WallClock, voice: Voice, inbox: Inbox) -> dict[str, Lamp]:
-    """The lamp of each window; without pins it only leads the voice."""
-    has_pins = settings.lamp.kind == "gpio"
-    return {
-        window.number: Lamp(
-            window.number,
-            Gpio(settings.lamp, window) if has_pins else None,
-            settings.pad.looks,
-            wall_clock.utc_ms,
-            inbox.died,
-            speak=voice.say,
-        )
-        for window in settings.windows
-    }
 
 
 def _programs() -> dict[str, str]:

@@ -221,7 +221,8 @@ class Loop:
         for index, window in enumerate(shown.windows):
             if before is None or window.screen != before.windows[index].screen:
                 self._panels[window.number].show(window.screen)
-                self._lamps[window.number].show(window.screen)
+                if window.number in self._lamps:
+                    self._lamps[window.number].show(window.screen)
         self._state_log.show(now_ms, shown)
         self._supervisor.say(in_words(shown))
 

@@ -13,15 +13,18 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daemon import ballast, database, quarantine
 from daemon.errors import StoreUnusable
 from daemon.quarantine import Mark
-from daemon.salvage import Salvage, salvage
 from daemon.state_rows import INSERT, REMAINS, SALVAGE, Row, StateHead
 from daemon.wal import PAGE_LEN
 from daemon.witness import Witness, witness_path
 from protocol.central.entry import Source
+
+if TYPE_CHECKING:
+    from daemon.salvage import Salvage
 
 log = logging.getLogger(__name__)
 
@@ -97,14 +100,17 @@ class _Bytes:
             yield self.read(at, self.PART_LEN + len(FIRST_ENTRY))
 
 
-def _found(moved: Path) -> Salvage:
+def _found(moved: Path) -> "Salvage":
     until_s = time.monotonic() + SALVAGE_S
     witness, frames = Witness.read(witness_path(moved)), _Bytes(_log(moved))
     log_bytes = frames.read(0, frames.length)
+    # Only a damaged card needs it; it is as large as the rest of the store.
+    from daemon.salvage import salvage
+
     return salvage(_Bytes(moved), log_bytes, witness, lambda: time.monotonic() > until_s)
 
 
-def _build(path: Path, source: Source, found: Salvage, mark: Mark, checkpoint_pages: int) -> None:
+def _build(path: Path, source: Source, found: "Salvage", mark: Mark, checkpoint_pages: int) -> None:
     new = path.with_name(path.name + ".new")
     for suffix in ("", "-wal", "-journal"):
         new.with_name(new.name + suffix).unlink(missing_ok=True)
@@ -117,7 +123,7 @@ def _build(path: Path, source: Source, found: Salvage, mark: Mark, checkpoint_pa
     quarantine.sync(path.parent)
 
 
-def _fill(db: sqlite3.Connection, source: Source, found: Salvage, mark: Mark) -> None:
+def _fill(db: sqlite3.Connection, source: Source, found: "Salvage", mark: Mark) -> None:
     unreceipted = sum(one.receipted is None for one in found.entries)
     rows = {
         **found.state,
@@ -144,7 +150,7 @@ def _fill(db: sqlite3.Connection, source: Source, found: Salvage, mark: Mark) ->
     db.execute("commit")
 
 
-def _told(found: Salvage, mark: Mark) -> dict[str, object]:
+def _told(found: "Salvage", mark: Mark) -> dict[str, object]:
     """What the new epoch's first entry says of the one before."""
     head, missing = found.head, [list(gap) for gap in found.missing]
     if len(missing) > MISSING_MAX:

@@ -1,6 +1,7 @@
 """run: look at configuration and keys, then serve; what `python -m daemon` does by itself."""
 
 import argparse
+import ctypes
 import faulthandler
 import gc
 import json
@@ -10,14 +11,13 @@ import signal
 import sys
 from types import FrameType
 
-from daemon import access, config, voice
+from daemon import access, config, extras
 from daemon.assembly import Assembly, bundle, keys, source
 from daemon.errors import DaemonError
 from daemon.inbox import Inbox
 from daemon.page import certificate
 from daemon.page.loglines import LogLines
 from daemon.panel import check_words
-from daemon.tracing import addressee
 
 log = logging.getLogger("daemon")
 
@@ -46,10 +46,8 @@ def _check(settings: config.Config) -> int:
     if not os.access(home, os.W_OK | os.X_OK):
         raise DaemonError(f"{home}: the journal's directory cannot be written: make it this user's")
     bundle(settings)
-    voice.check(settings.voice)
     check_words(settings.panel)
-    if settings.trace.key is not None:
-        addressee(settings.trace.key)
+    extras.check(settings)
     if settings.page.tls is not None:
         certificate.load(*settings.page.tls)
     problems = access.of_files(settings) + access.of_devices(settings)
@@ -97,7 +95,10 @@ def _serve(settings: config.Config) -> int:
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGHUP, reload)
     unit.start()
-    # What start-up made stays for good; the collector need not look at it again.
+    # What start-up needed goes back to the system; what it made stays for good, and the collector
+    # need not look at it again.
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     gc.freeze()
     log.info("serving source=%s page=%s", source(settings), unit.page.url)
     try:

@@ -7,7 +7,6 @@ from daemon.config.pad import LEVELS, TABLE_NAME, TABLE_NAME_ALLOWED
 from daemon.config.table import Table
 from daemon.reasons import Reason
 from daemon.reasons import Reasons as Asked
-from protocol.central.codes import norms
 
 # Seven Chinese characters, or the same in letters, fit beside the key's number.
 LABEL_LEN_MAX = 14
@@ -53,6 +52,8 @@ def _reason(table: Table) -> Reason:
 
 def _are_codes(codes: object) -> bool:
     """One active code of each level, as texts."""
+    from protocol.central.codes import norms
+
     return (
         isinstance(codes, list)
         and len(codes) == len(LEVELS)

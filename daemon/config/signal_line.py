@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from daemon.config.frame_format import FrameFormat
-from daemon.config.jsonl_format import JsonlFormat
-from daemon.config.line_format import LineFormat
 from daemon.config.table import Table, did_you_mean
 from daemon.installed import DIALECTS as GROUP
 from daemon.installed import Unusable, installed, names
+
+if TYPE_CHECKING:
+    from daemon.config.frame_format import FrameFormat
+    from daemon.config.jsonl_format import JsonlFormat
+    from daemon.config.line_format import LineFormat
 
 BAUDS = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 DIALECTS = ("native", "line", "jsonl", "frame")
@@ -25,9 +27,9 @@ class Signal:
     baud: int
     dialect: str
     reply: bool
-    line: LineFormat | None = None
-    jsonl: JsonlFormat | None = None
-    frame: FrameFormat | None = None
+    line: "LineFormat | None" = None
+    jsonl: "JsonlFormat | None" = None
+    frame: "FrameFormat | None" = None
     other: Callable[[tuple[str, ...], Callable[[str], str]], Any] | None = None
 
     @classmethod
@@ -39,9 +41,9 @@ class Signal:
             reply = False
         line, jsonl, frame = (table.table(name) for name in DIALECTS[1:])
         # A description that is not in use is looked at as well: it will be.
-        line_format = LineFormat.read(line) if line or dialect == "line" else None
-        jsonl_format = JsonlFormat.read(jsonl) if jsonl or dialect == "jsonl" else None
-        frame_format = FrameFormat.read(frame) if frame or dialect == "frame" else None
+        line_format = _line(line) if line or dialect == "line" else None
+        jsonl_format = _jsonl(jsonl) if jsonl or dialect == "jsonl" else None
+        frame_format = _frame(frame) if frame or dialect == "frame" else None
         described = {"line": line, "jsonl": jsonl, "frame": frame}
         if reply and dialect in described:
             described[dialect].needs("closed", "reply = true needs what the terminal is told")
@@ -56,6 +58,25 @@ class Signal:
         )
         table.done()
         return signal
+
+
+# What reads a description is loaded where there is one.
+def _line(table: Table) -> "LineFormat":
+    from daemon.config.line_format import LineFormat
+
+    return LineFormat.read(table)
+
+
+def _jsonl(table: Table) -> "JsonlFormat":
+    from daemon.config.jsonl_format import JsonlFormat
+
+    return JsonlFormat.read(table)
+
+
+def _frame(table: Table) -> "FrameFormat":
+    from daemon.config.frame_format import FrameFormat
+
+    return FrameFormat.read(table)
 
 
 def _other(table: Table, dialect: str) -> Callable[..., Any] | None:

@@ -15,6 +15,10 @@ class Voice:
     player: tuple[str, ...]
     longest_ms: int
 
+    @property
+    def is_wanted(self) -> bool:
+        return self.please_rate is not None or self.thanks is not None
+
     @classmethod
     def read(cls, table: Table, base: Path) -> Self:
         voice = cls(

@@ -10,11 +10,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from daemon.config.signal_line import Signal as SignalConfig
-from daemon.dialects.frame import Frame
 from daemon.dialects.gate import Counts, Gate, record
-from daemon.dialects.jsonl import Jsonl
-from daemon.dialects.line import Line
-from daemon.dialects.native import Native
 from daemon.signals import Signal
 
 
@@ -90,12 +86,21 @@ def dialect(
 
 
 def _made(config: SignalConfig, windows: tuple[str, ...], conceal: Callable[[str], str]) -> Dialect:
+    # Each is loaded when it is spoken: the four together are a megabyte.
     if config.line is not None:
+        from daemon.dialects.line import Line
+
         return Line(config.line, windows, conceal)
     if config.jsonl is not None:
+        from daemon.dialects.jsonl import Jsonl
+
         return Jsonl(config.jsonl, windows, conceal)
     if config.frame is not None:
+        from daemon.dialects.frame import Frame
+
         return Frame(config.frame, windows, conceal)
     if config.other is not None:
         return _Gated(config.other(windows, conceal), windows, conceal)
+    from daemon.dialects.native import Native
+
     return Native(windows, conceal)

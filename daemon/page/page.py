@@ -5,7 +5,7 @@ import json
 import socket
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from importlib import resources
+from pathlib import Path
 
 from daemon.config.page import Page as PageConfig
 from daemon.errors import DaemonError, NotAnswering, StoreFailed
@@ -227,7 +227,7 @@ def _seconds(error: TooEarly) -> int:
 
 
 def _asset(path: str) -> bytes:
-    return resources.files("daemon.page").joinpath(f"assets{path}").read_bytes()
+    return (Path(__file__).parent / f"assets{path}").read_bytes()
 
 
 def _own_names() -> frozenset[str]:

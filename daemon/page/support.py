@@ -7,7 +7,6 @@ nothing of what the queue line said.
 import csv
 import io
 import json
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -57,6 +56,8 @@ class Support:
 
 def bundle(support: Support) -> bytes:
     """The zip; the same content gives the same bytes."""
+    import zipfile
+
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in _files(support).items():

@@ -6,21 +6,20 @@ A broken file costs words, never the page: what cannot be read is said by its na
 import logging
 import tomllib
 from collections.abc import Mapping
-from importlib import resources
-from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 log = logging.getLogger(__name__)
 
 # Technicians read Chinese; who does not says so.
 LANGUAGES = ("zh", "en")
+LOCALE = Path(__file__).parent / "locale"
 
 
 class Words:
     """The words of one language."""
 
-    def __init__(self, language: str, folder: Traversable | None = None) -> None:
-        folder = resources.files("daemon.page") / "locale" if folder is None else folder
+    def __init__(self, language: str, folder: Path = LOCALE) -> None:
         self.language = language
         self._lines = _read(folder / f"{language}.toml")
 
@@ -59,7 +58,7 @@ def wanted(asked: str | None, accepted: str | None) -> str:
     return LANGUAGES[0]
 
 
-def _read(file: Traversable) -> Mapping[str, Any]:
+def _read(file: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
