@@ -9,26 +9,26 @@ from datetime import UTC, datetime
 from functools import partial
 
 from daemon import VERSION, access, control, extras
-from daemon.cases import Rules
+from daemon.case.cases import Rules
 from daemon.config import Config
 from daemon.control import Control
 from daemon.dialects import dialect
+from daemon.disk.journal import Journal
+from daemon.disk.store import Store
 from daemon.errors import DaemonError
+from daemon.front.panel import Panel
 from daemon.inbox import Inbox
-from daemon.journal import Journal
 from daemon.loop import Loop
+from daemon.net.uplink import Uplink
 from daemon.page.loglines import LogLines
 from daemon.page.machine import look
 from daemon.page.material import About
 from daemon.page.page import Page
-from daemon.panel import Panel
-from daemon.ports import Port
 from daemon.privacy import born_before, concealer
 from daemon.setup import Identity, QueueLine, Setup
-from daemon.store import Store
 from daemon.supervisor import Supervisor
-from daemon.uplink import Uplink
 from daemon.wallclock import WallClock, boot_id, boottime_ms
+from daemon.wire.ports import Port
 from protocol.bundle import Bundle, BundleError
 from protocol.bundle import read as read_bundle
 from protocol.central.entry import Source

@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from daemon import snapshot as view
-from daemon.cases import TALLY, Closed
+from daemon.case.cases import TALLY, Closed
+from daemon.case.tally import Tally
+from daemon.case.window import Then, Window, stored_windows
 from daemon.dialects import Dialect
+from daemon.disk.ledger import Ledger
+from daemon.disk.tending import Tending, day_of
 from daemon.effects import Effect, Report, SeekPad, SendToPad, SendToTerminal, Stop
 from daemon.events import (
     Addressed,
@@ -43,16 +47,12 @@ from daemon.events import (
 )
 from daemon.facts import Fact
 from daemon.health import EVERY_MS, health
-from daemon.ledger import Ledger
-from daemon.outbox import Outbox
-from daemon.pad_link import LOST
-from daemon.remains import Remains
+from daemon.net.outbox import Outbox
+from daemon.net.remains import Remains
 from daemon.setup import Setup
-from daemon.signal_line import OPEN, SignalLine
-from daemon.tally import Tally
-from daemon.tending import Tending, day_of
 from daemon.timekeeper import Timekeeper
-from daemon.window import Then, Window, stored_windows
+from daemon.wire.pad_link import LOST
+from daemon.wire.signal_line import OPEN, SignalLine
 from protocol.central.canonical import canonical
 from protocol.central.chain import Head
 

@@ -12,9 +12,9 @@ from daemon.core import Core
 from daemon.wallclock import WallClock
 
 if TYPE_CHECKING:
-    from daemon.lamp import Lamp
-    from daemon.tracing import Tracing
-    from daemon.voice import Voice
+    from daemon.front.lamp import Lamp
+    from daemon.front.voice import Voice
+    from daemon.traces.tracing import Tracing
 
 Died = Callable[[str], None]
 
@@ -22,11 +22,11 @@ Died = Callable[[str], None]
 def check(settings: Config) -> None:
     """Raise DaemonError for what one of them needs and does not find."""
     if settings.voice.is_wanted:
-        from daemon import voice
+        from daemon.front import voice
 
         voice.check(settings.voice)
     if settings.trace.key is not None:
-        from daemon.tracing import addressee
+        from daemon.traces.tracing import addressee
 
         addressee(settings.trace.key)
 
@@ -35,7 +35,7 @@ def speaker(settings: Config, died: Died) -> "Voice | None":
     """The worker that plays the files of [voice]; None without any."""
     if not settings.voice.is_wanted:
         return None
-    from daemon.voice import Voice
+    from daemon.front.voice import Voice
 
     return Voice(settings.voice, died)
 
@@ -47,8 +47,8 @@ def lamps(
     has_pins = settings.lamp.kind == "gpio"
     if not has_pins and voice is None:
         return {}
-    from daemon.gpio import Gpio
-    from daemon.lamp import Lamp
+    from daemon.front.gpio import Gpio
+    from daemon.front.lamp import Lamp
 
     return {
         window.number: Lamp(
@@ -67,7 +67,7 @@ def tracing(settings: Config, died: Died) -> "Tracing | None":
     """What records every step for support; None when nothing is to be. Raises DaemonError."""
     if settings.trace.file is None:
         return None
-    from daemon.tracing import Tracing
+    from daemon.traces.tracing import Tracing
 
     return Tracing.of(settings.trace, died)
 
@@ -76,6 +76,6 @@ def maker(tracing: "Tracing | None") -> Callable[..., Core]:
     """What makes the core: the plain one, or the one whose steps are recorded."""
     if tracing is None:
         return Core
-    from daemon.traced_core import TracedCore
+    from daemon.traces.traced_core import TracedCore
 
     return partial(TracedCore, tracing.record)

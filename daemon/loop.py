@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from daemon.core import Core
+from daemon.disk.store import Store
 from daemon.effects import (
     Commit,
     Effect,
@@ -37,19 +38,18 @@ from daemon.events import (
     StopRequested,
     Woken,
 )
+from daemon.front.lamp import Lamp
+from daemon.front.panel import Panel
 from daemon.inbox import Inbox
-from daemon.lamp import Lamp
-from daemon.network import address
+from daemon.net.network import address
+from daemon.net.uplink import Uplink
 from daemon.page.page import Page
-from daemon.panel import Panel
-from daemon.ports import REOPEN_MS, Port
 from daemon.snapshot import Snapshot
 from daemon.state_log import StateLog
-from daemon.store import Store
 from daemon.supervisor import Supervisor, in_words
-from daemon.uplink import Uplink
-from daemon.usb import attached
 from daemon.wallclock import WallClock, boottime_ms
+from daemon.wire.ports import REOPEN_MS, Port
+from daemon.wire.usb import attached
 
 log = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from daemon.cases import Rules
-from daemon.night import FULL_DAY, Looks
+from daemon.case.cases import Rules
+from daemon.front.night import FULL_DAY, Looks
 from protocol.bundle import Bundle
 
 
@@ -30,7 +30,7 @@ class QueueLine:
 class Setup:
     """Everything that does not change while the core lives; `bundle` is what its pads get.
 
-    qr: the template of the text a phone may read, see daemon/phone.py.
+    qr: the template of the text a phone may read, see daemon/front/phone.py.
     """
 
     identity: Identity

@@ -1,13 +1,13 @@
 """A hall that was cut off for days and comes back: how fast it catches up. Real I/O.
 
-The unit's backlog is written by daemon.journal itself before the process starts: the same seals,
-the same commits. All of it then goes the whole way, to the real centre on the same machine.
+The unit's backlog is written by daemon.disk.journal itself before the process starts: the same
+seals, the same commits. All of it then goes the whole way, to the real centre on the same machine.
 """
 
 import time
 from collections.abc import Iterator
 
-from daemon.journal import Journal
+from daemon.disk.journal import Journal
 from protocol.central.entry import Draft, Stamp
 from protocol.central.signing import SigningKey
 from sim.demo import premises

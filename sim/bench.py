@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from daemon.journal import Journal
+from daemon.disk.journal import Journal
 from protocol.central.entry import Draft, Stamp
 from protocol.central.envelope import Opener
 from protocol.central.signing import SigningKey

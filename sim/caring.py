@@ -12,8 +12,8 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+from daemon.disk.journal import Journal
 from daemon.errors import DaemonError
-from daemon.journal import Journal
 from protocol.central.entry import Draft, Stamp
 from sim import old_journals
 from sim.promises import DATABASE, KEY, SOURCE

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from daemon.transitions import IDLE, TABLE
+from daemon.case.transitions import IDLE, TABLE
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "cases.md"
 BEGIN, END = "```mermaid\n", "```\n"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from daemon.cases import Rules
+from daemon.case.cases import Rules
 from daemon.core import Core
 from daemon.dialects.native import FRAME_LEN_MAX, Native
 from daemon.effects import (
@@ -45,12 +45,12 @@ from daemon.events import (
     StoreMeasured,
     Woken,
 )
-from daemon.night import FULL_DAY, Looks
+from daemon.front.night import FULL_DAY, Looks
 from daemon.privacy import concealer
 from daemon.setup import Identity, QueueLine, Setup
 from daemon.snapshot import Screen, Snapshot
-from daemon.traced_core import TracedCore
-from daemon.transcript import Record, lines
+from daemon.traces.traced_core import TracedCore
+from daemon.traces.transcript import Record, lines
 from protocol.bundle import Bundle
 from protocol.central.entry import Entry, Source, read
 from protocol.central.signing import SigningKey

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from daemon.config.panel import Panel as Config
-from daemon.picture import Picture
+from daemon.front.picture import Picture
 
 
 class Emulator:

@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from daemon.disk.journal import Journal
+from daemon.disk.store import Store
 from daemon.effects import Commit, Tend
 from daemon.events import CommitFailed, Committed, Event, StoreMeasured
-from daemon.journal import Journal
-from daemon.store import Store
 from protocol.central.entry import Draft, Stamp
 from sim.promises import DATABASE, KEY, SOURCE
 

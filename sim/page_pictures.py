@@ -6,7 +6,7 @@ from pathlib import Path
 
 from daemon.config.panel import Panel as PanelConfig
 from daemon.events import BrokerUp, ClockRead
-from daemon.panel import Panel
+from daemon.front.panel import Panel
 from sim import pages
 from sim.browser import Browser
 from sim.desk import Desk

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from daemon.disk.journal import Journal
 from daemon.errors import DaemonError, StoreFailed
 from daemon.events import Sealed
-from daemon.journal import Journal
 from protocol.central.canonical import canonical
 from protocol.central.chain import verify
 from protocol.central.entry import Draft, Source, Stamp

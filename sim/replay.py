@@ -13,8 +13,8 @@ from typing import Any
 
 from daemon import VERSION as RELEASE
 from daemon.core import Core
-from daemon.trace_file import Missing, read
-from daemon.transcript import (
+from daemon.traces.trace_file import Missing, read
+from daemon.traces.transcript import (
     VERSION,
     Heard,
     RecordedDialect,

@@ -12,10 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from daemon import snapshot
-from daemon.care import FRESH, Care
 from daemon.config.panel import Panel as PanelConfig
-from daemon.panel import Panel
-from daemon.picture import Picture, as_png
+from daemon.front.care import FRESH, Care
+from daemon.front.panel import Panel
+from daemon.front.picture import Picture, as_png
 from daemon.snapshot import Screen
 from sim.emulator import Emulator
 

@@ -3,15 +3,15 @@
 import json
 from collections.abc import Mapping
 
+from daemon.disk.sealing import sealed
 from daemon.errors import StoreFailed
 from daemon.events import Restored, Sealed
-from daemon.sealing import sealed
 from protocol.central.entry import GENESIS, Draft, Source
 from protocol.central.signing import SigningKey
 
 
 class MemoryJournal:
-    """What daemon.journal.Journal does, without a disk; `fail` makes the next commits fail."""
+    """What daemon.disk.journal.Journal does, without a disk; `fail` makes the next commits fail."""
 
     def __init__(self, source: Source, key: SigningKey, epoch: str = "00000000000000aa") -> None:
         self._source, self._key, self._epoch = source, key, epoch

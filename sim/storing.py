@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from daemon import database
-from daemon.journal import Journal
-from daemon.state_rows import INSERT, Row, StateHead
+from daemon.disk import database
+from daemon.disk.journal import Journal
+from daemon.disk.state_rows import INSERT, Row, StateHead
 from protocol.central.entry import GENESIS, Draft, Source, Stamp, digest, seal
 from protocol.central.signing import SigningKey
 from sim.figures import Figure

@@ -16,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from central.broker import RECEIVE_COUNT_MAX
 from daemon.config.uplink import Uplink as UplinkConfig
 from daemon.events import BrokerDown, BrokerUp, Event, Sealed
-from daemon.uplink import Uplink
+from daemon.net.uplink import Uplink
 from protocol.central import topics
 from protocol.central.entry import TEXT_LEN_MAX, Source
 from sim.authority import LOOPBACK, Authority, Identity

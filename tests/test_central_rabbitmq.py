@@ -25,8 +25,8 @@ from daemon.events import (
     Sealed,
     Taken,
 )
-from daemon.outbox import Outbox
-from daemon.uplink import Uplink
+from daemon.net.outbox import Outbox
+from daemon.net.uplink import Uplink
 from protocol.central.entry import Source, read
 from sim.brokers import HOST, answers
 from sim.journals import Writer, journal, key

@@ -1,7 +1,7 @@
 """The daemon's process while its uplink is away, in trouble or catching up: nothing waits for it.
 
 A real process on a real journal, with a pad and a terminal on pseudo terminals. A backlog is
-written by daemon.journal itself before the process starts: the same seals, the same commits.
+written by daemon.disk.journal itself before the process starts: the same seals, the same commits.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from daemon.journal import Journal
+from daemon.disk.journal import Journal
 from protocol.central import chain, receipts, topics
 from protocol.central.entry import Draft, Stamp, digest
 from protocol.central.signing import SigningKey

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from daemon.cases import Cases
-from daemon.reasons import Reason, Reasons
+from daemon.case.cases import Cases
+from daemon.case.reasons import Reason, Reasons
+from daemon.case.transitions import TABLE, UNRATED
 from daemon.snapshot import (
     CALLED,
     HEARD,
@@ -16,7 +17,6 @@ from daemon.snapshot import (
     REASONS,
     THANKS,
 )
-from daemon.transitions import TABLE, UNRATED
 from protocol.central.entry import read
 from protocol.pad import messages
 from sim.desk import RULES, Desk

@@ -7,7 +7,7 @@ from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.certificate import life
+from daemon.net.certificate import life
 from sim.authority import Authority
 
 YEAR = 365.25

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from daemon import config
 from daemon.config.vocabulary import FIELDS
 from daemon.errors import ConfigError
-from daemon.night import Look, Looks
+from daemon.front.night import Look, Looks
 from daemon.page.password import Password
 
 EXAMPLE = resources.files("daemon").joinpath("config.example.toml").read_text("utf-8")

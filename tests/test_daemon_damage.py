@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from daemon.disk.journal import Journal
+from daemon.disk.salvage import salvage
 from daemon.events import Restored, Sealed
-from daemon.journal import Journal
-from daemon.salvage import salvage
 from protocol.central.entry import Draft, Source, Stamp, digest
 from protocol.central.signing import SigningKey
 from sim import damage

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from daemon.database import SCHEMA_VERSION, TABLES, connect, sentence
+from daemon.disk.database import SCHEMA_VERSION, TABLES, connect, sentence
+from daemon.disk.journal import Journal
 from daemon.errors import StoreFailed, StoreUnusable
-from daemon.journal import Journal
 from protocol.central.entry import Draft, Source, Stamp
 from protocol.central.signing import SigningKey
 

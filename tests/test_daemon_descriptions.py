@@ -16,7 +16,7 @@ from daemon.dialects.gate import REPEAT_MS, WINDOWS_HEARD_MAX
 from daemon.dialects.jsonl import LINE_LEN_MAX, Jsonl
 from daemon.dialects.native import Native
 from daemon.errors import ConfigError
-from daemon.signals import Signal
+from daemon.wire.signals import Signal
 from sim.desk import Desk
 from sim.terminal import EXAMPLES, WINDOWS, capture, heard, speaker
 

@@ -14,7 +14,7 @@ from daemon.dialects.gate import REPEAT_MS
 from daemon.dialects.line import RECORD_LEN_MAX, Line
 from daemon.dialects.native import FRAME_LEN_MAX, Native
 from daemon.privacy import concealer
-from daemon.signals import SAYS, Signal
+from daemon.wire.signals import SAYS, Signal
 from protocol.pad.framing import encode
 
 CONCEAL = concealer(b"test", 20250101)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from daemon.firmware import (
+from daemon.wire.firmware import (
     ANSWER_MS,
     BUSY_MS,
     CURRENT,

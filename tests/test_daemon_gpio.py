@@ -12,7 +12,7 @@ import pytest
 
 from daemon.config.lamp import Lamp as LampConfig
 from daemon.config.window import FREE_PINS, Window
-from daemon.gpio import Gpio
+from daemon.front.gpio import Gpio
 from sim.gpio import Board
 
 REAL = pytest.param("rpi-lgpio", marks=pytest.mark.needs("rpi_lgpio"))
@@ -362,7 +362,7 @@ def test_chip_when_it_cannot_be_opened_is_a_sentence_and_tried_again(monkeypatch
 REAL_TRY = """
 from daemon.config.lamp import Lamp
 from daemon.config.window import Window
-from daemon.gpio import Gpio
+from daemon.front.gpio import Gpio
 
 window = Window(number="3", pad="p", signal="s", lamp_pin=17)
 outputs = Gpio(Lamp(kind="gpio", buzzer="none", active_low=False), window)

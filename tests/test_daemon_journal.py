@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from daemon.disk.journal import Journal
 from daemon.errors import StoreFailed
 from daemon.events import Sealed
-from daemon.journal import Journal
 from protocol.central.chain import verify
 from protocol.central.entry import GENESIS, Draft, Source, Stamp, digest, read
 from protocol.central.signing import SigningKey

@@ -10,10 +10,10 @@ import pytest
 from daemon import snapshot as view
 from daemon.config.lamp import Lamp as LampConfig
 from daemon.config.window import Window
-from daemon.faces import FACES, begins, face, moment
-from daemon.gpio import Gpio
-from daemon.lamp import Lamp
-from daemon.night import Look, Looks
+from daemon.front.faces import FACES, begins, face, moment
+from daemon.front.gpio import Gpio
+from daemon.front.lamp import Lamp
+from daemon.front.night import Look, Looks
 from daemon.snapshot import Screen
 from protocol.pad import messages
 from protocol.pad.faces import MIDDLE, PATTERNS, Player
@@ -227,7 +227,7 @@ def test_prompt_when_night_begins_keeps_its_look_to_the_thanks(pins):
 
 
 def test_pins_when_they_fail_are_said_once_and_tried_again(pins, lamp_of, caplog):
-    caplog.set_level(logging.INFO, "daemon.lamp")
+    caplog.set_level(logging.INFO, "daemon.front.lamp")
     pins.error = OSError("GPIO busy: end it")
     lamp = lamp_of(retry_s=0.01)
     lamp.show(screen(view.PAUSED))

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.ledger import DRAFTS_MAX, LAZY_MS, RETRY_MS, Ledger
+from daemon.disk.ledger import DRAFTS_MAX, LAZY_MS, RETRY_MS, Ledger
 from protocol.central.entry import Stamp
 
 STAMP = Stamp("boot-1", 5, None, False, None)

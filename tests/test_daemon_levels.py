@@ -10,19 +10,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from daemon.cases import PRESSED, REASONED, TABLE
+from daemon.case.cases import PRESSED, REASONED, TABLE
+from daemon.case.reasons import Reason, Reasons
 from daemon.config.page import Page as PageConfig
 from daemon.config.panel import Panel as PanelConfig
 from daemon.effects import Commit, Publish, Report, SendToPad, SendToTerminal
 from daemon.events import ClockRead, SignalLost, SignalOpened
-from daemon.faces import begins, face
+from daemon.front.faces import begins, face
+from daemon.front.panel import Panel
 from daemon.page.loglines import LogLines
 from daemon.page.material import Material
 from daemon.page.page import Page
-from daemon.panel import Panel
-from daemon.reasons import Reason, Reasons
 from daemon.state_log import StateLog
-from daemon.trace_file import Envelopes
+from daemon.traces.trace_file import Envelopes
 from protocol.central.envelope import Opener
 from protocol.pad import framing
 from protocol.pad.messages import Edge, decode

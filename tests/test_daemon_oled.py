@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from daemon.config.panel import I2C_DISPLAYS, Panel
-from daemon.oled import Oled
+from daemon.front.oled import Oled
 from sim.emulator import Emulator
 from sim.glass import ROWS, Wires
 

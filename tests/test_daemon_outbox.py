@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from daemon.effects import Fetch, Publish
 from daemon.events import Sealed
-from daemon.outbox import (
+from daemon.net.outbox import (
     AHEAD_LEN_MAX,
     FETCH_RETRY_MS,
     PAGE_LEN,

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from daemon.events import ClockRead, PadLost, PadOpened
-from daemon.night import Look, Looks
-from daemon.pad_link import SEEK_MS
+from daemon.front.night import Look, Looks
 from daemon.snapshot import PadView
-from daemon.strangers import PROBE
+from daemon.wire.pad_link import SEEK_MS
+from daemon.wire.strangers import PROBE
 from protocol.pad import VERSION, framing
 from protocol.pad.line import LINK_LOST_MS
 from protocol.pad.link import PadEnd

@@ -15,10 +15,10 @@ from daemon.config.page import Page as PageConfig
 from daemon.config.panel import Panel as PanelConfig
 from daemon.errors import DaemonError
 from daemon.events import ClockRead
+from daemon.front.panel import Panel
 from daemon.page.latest import Latest
 from daemon.page.page import Page
 from daemon.page.words import LANGUAGES
-from daemon.panel import Panel
 from daemon.snapshot import IDLE, Screen
 from sim import pages
 from sim.desk import Desk

@@ -4,8 +4,8 @@ import pytest
 
 from daemon.config.page import Page as PageConfig
 from daemon.config.panel import Panel as PanelConfig
+from daemon.front.panel import Panel
 from daemon.page.password import Password
-from daemon.panel import Panel
 from sim import pages
 from sim.browser import Browser
 from sim.desk import Desk

@@ -6,9 +6,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.disk.sealing import sealed
 from daemon.page.entries import KINDS, UNREADABLE, rows, seen
 from daemon.page.words import LANGUAGES, Words
-from daemon.sealing import sealed
 from protocol.central import entry
 from protocol.central.entry import GENESIS, Draft, Source, Stamp
 from protocol.central.signing import SigningKey

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from daemon import snapshot
-from daemon.care import DIM_AFTER_MS, REST_AFTER_MS, STEP_MS
 from daemon.config.panel import Panel as PanelConfig
-from daemon.night import Looks
-from daemon.panel import DIM_BRIGHTNESS, Panel
+from daemon.front.care import DIM_AFTER_MS, REST_AFTER_MS, STEP_MS
+from daemon.front.night import Looks
+from daemon.front.panel import DIM_BRIGHTNESS, Panel
 from daemon.snapshot import Screen
 
 WAIT_S = 10.0
@@ -112,7 +112,7 @@ def test_wide_display_gets_wide_pictures(glass):
 
 
 def test_display_when_it_fails_is_said_once_and_tried_again(glass, caplog):
-    caplog.set_level(logging.INFO, "daemon.panel")
+    caplog.set_level(logging.INFO, "daemon.front.panel")
     drawn = started(glass)
     for _ in range(3):
         glass.failures.put(OSError(121, "Remote I/O error"))
@@ -122,7 +122,7 @@ def test_display_when_it_fails_is_said_once_and_tried_again(glass, caplog):
         assert isinstance(happened, OSError) == (left_s > 1)
     drawn.show(screen(snapshot.IDLE))
     glass.next()
-    said = [one.getMessage() for one in caplog.records if one.name == "daemon.panel"]
+    said = [one.getMessage() for one in caplog.records if one.name == "daemon.front.panel"]
     assert len(said) == 2
     assert "Remote I/O error: look at the display's cable" in said[0]
     assert said[1] == "panel state=sound"

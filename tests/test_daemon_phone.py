@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon import phone
-from daemon.phone import EXAMPLE, TEXT_LEN_MAX
-from daemon.qr import modules
+from daemon.front import phone
+from daemon.front.phone import EXAMPLE, TEXT_LEN_MAX
+from daemon.front.qr import modules
 
 TEMPLATE = "https://hcp.example/r?u={unit}&t={ticketSerial}"
 

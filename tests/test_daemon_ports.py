@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from daemon.errors import PortLost
-from daemon.ports import Port
+from daemon.wire.ports import Port
 from sim.wire import Wire
 
 BAUD = 115200

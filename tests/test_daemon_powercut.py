@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.journal import Journal
+from daemon.disk.journal import Journal
 from sim import promises
 from sim.powercut import explore, states
 from sim.strace import NotTraced, trace
@@ -150,22 +150,22 @@ STATE = "self._db.executemany(INSERT, [*rows, head.row()])"
     [
         (
             "was set aside: the last commits are not there",
-            "daemon/database.py",
+            "daemon/disk/database.py",
             [('"synchronous", "full", 2', '"synchronous", "normal", 1')],
         ),
         (
             "was set aside: the last commits are not there",
-            "daemon/journal.py",
+            "daemon/disk/journal.py",
             [(COMMIT, "pass"), (BEGIN, f"self._db.in_transaction and {COMMIT}; {BEGIN}")],
         ),
         (
             "was set aside: the last entry .* is not where it was written",
-            "daemon/journal.py",
+            "daemon/disk/journal.py",
             [(STATE, f"{COMMIT}; {BEGIN}; {STATE}")],
         ),
         (
             "was set aside",
-            "daemon/database.py",
+            "daemon/disk/database.py",
             [('"journal_mode", "wal", "wal"', '"journal_mode", "off", "off"')],
         ),
     ],

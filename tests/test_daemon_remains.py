@@ -8,11 +8,11 @@ import pytest
 
 from central.config import StoreConfig
 from central.registry import Unit
+from daemon.disk.journal import Journal
 from daemon.effects import FetchRemains, Publish, Settle
 from daemon.events import Asked, Remain, Sealed
-from daemon.journal import Journal
-from daemon.outbox import Outbox
-from daemon.remains import AGAIN_MS, AGAIN_MS_MAX, PAGE_LEN, PAGE_MS, Remains
+from daemon.net.outbox import Outbox
+from daemon.net.remains import AGAIN_MS, AGAIN_MS_MAX, PAGE_LEN, PAGE_MS, Remains
 from protocol.central import topics
 from protocol.central.entry import Draft, Stamp
 from sim import caring

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from daemon.ballast import Ballast
-from daemon.database import SCHEMA_VERSION
+from daemon.disk.ballast import Ballast
+from daemon.disk.database import SCHEMA_VERSION
+from daemon.disk.journal import Journal
+from daemon.disk.keeper import Keeper
+from daemon.disk.quarantine import SETS_MAX
+from daemon.disk.room import FULL, NEARLY_FULL, SOUND, Room
 from daemon.effects import Tend
 from daemon.errors import StoreFailed, StoreUnusable
-from daemon.journal import Journal
-from daemon.keeper import Keeper
-from daemon.quarantine import SETS_MAX
-from daemon.room import FULL, NEARLY_FULL, SOUND, Room
 from sim import caring
 from sim.caring import ALL, DAMAGED, DELIVERED, ENTRY_COUNT, draft, state
 from sim.full_disk import BEFORE

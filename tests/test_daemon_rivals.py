@@ -1,7 +1,7 @@
 """Two units with one name: named once it is certain, until it has been quiet."""
 
 from daemon.events import BrokerDown, BrokerUp, Taken
-from daemon.rivals import (
+from daemon.net.rivals import (
     CUTS_LEAST,
     CUTS_WITHIN_S,
     NAMED,

@@ -13,15 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from daemon import phone, snapshot
-from daemon.care import FRESH, PLACES
+from daemon import snapshot
 from daemon.config.panel import Panel as PanelConfig
-from daemon.panel import Panel
-from daemon.picture import FONTS, Brush
-from daemon.qr import modules
-from daemon.screens import CODE_WIDTH, HEIGHT, Letters, counted, page, resting, shorten
+from daemon.front import phone
+from daemon.front.care import FRESH, PLACES
+from daemon.front.panel import Panel
+from daemon.front.picture import FONTS, Brush
+from daemon.front.qr import modules
+from daemon.front.screens import CODE_WIDTH, HEIGHT, Letters, counted, page, resting, shorten
+from daemon.front.words import LINKS, SCREENS
 from daemon.snapshot import Screen
-from daemon.words import LINKS, SCREENS
 from sim.screens import CODE, LONG_TASK, REASONS, pictures, screens
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +34,9 @@ COUNTED = Letters(counted)
 
 
 def words(language):
-    return tomllib.loads(resources.files("daemon").joinpath(f"locale/{language}.toml").read_text())
+    return tomllib.loads(
+        resources.files("daemon.front").joinpath(f"locale/{language}.toml").read_text()
+    )
 
 
 def screen(name=snapshot.PLEASE_RATE, **changes):

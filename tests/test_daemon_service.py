@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from daemon import config
-from daemon.journal import Journal
+from daemon.disk.journal import Journal
 from daemon.systemd import __main__ as command
 from daemon.systemd import installer
 from daemon.systemd.tree import Tree

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from daemon.append_only import trigger
+from daemon.disk.append_only import trigger
+from daemon.disk.journal import Journal
+from daemon.disk.standing import CHECKED_LEN
+from daemon.disk.store import Store
 from daemon.effects import Commit, Fetch
 from daemon.errors import StoreFailed
 from daemon.events import CommitFailed, Committed, Event, Fetched
-from daemon.journal import Journal
-from daemon.standing import CHECKED_LEN
-from daemon.store import Store
 from protocol.central.entry import Draft, Source, Stamp
 from protocol.central.signing import SigningKey
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.strangers import GLITCH_LEN, PROBE, TAIL_LEN, Stranger
+from daemon.wire.strangers import GLITCH_LEN, PROBE, TAIL_LEN, Stranger
 from protocol.pad import messages
 from protocol.pad.framing import Decoder, encode
 

@@ -12,9 +12,9 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from daemon.store import READ_S
+from daemon.disk.store import READ_S
+from daemon.net.uplink import JOB_S_MAX
 from daemon.supervisor import Supervisor
-from daemon.uplink import JOB_S_MAX
 from daemon.worker import Worker
 from protocol.central.signing import SigningKey
 from sim.wire import Wire

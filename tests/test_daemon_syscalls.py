@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.journal import Journal
+from daemon.disk.journal import Journal
 from sim import promises
 
 needs_strace = pytest.mark.needs("strace")

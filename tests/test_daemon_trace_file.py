@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.trace_file import ENVELOPE_LEN, HEAD, TEXT_LEN, Envelopes, Missing, read
+from daemon.traces.trace_file import ENVELOPE_LEN, HEAD, TEXT_LEN, Envelopes, Missing, read
 from protocol.central.envelope import EnvelopeError, Opener
 
 SUPPORT = Opener.generate()

@@ -5,13 +5,13 @@ import resource
 
 import pytest
 
-from daemon import tracing
 from daemon.config.tracing import Trace
 from daemon.errors import DaemonError
 from daemon.events import Woken
-from daemon.trace_file import ENVELOPE_LEN, HEAD, read
-from daemon.tracing import KEPT, QUEUE_LEN_MAX, Tracing, addressee
-from daemon.transcript import Dropped, Step, lines
+from daemon.traces import tracing
+from daemon.traces.trace_file import ENVELOPE_LEN, HEAD, read
+from daemon.traces.tracing import KEPT, QUEUE_LEN_MAX, Tracing, addressee
+from daemon.traces.transcript import Dropped, Step, lines
 from protocol.central.envelope import Opener
 
 SUPPORT = Opener.generate()

@@ -13,7 +13,6 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from daemon.config.uplink import Uplink as UplinkConfig
-from daemon.connection import ADVICE, ADVICE_ELSE, IN_FLIGHT_MAX, Connection
 from daemon.effects import Publish, Report
 from daemon.events import (
     Asked,
@@ -25,8 +24,9 @@ from daemon.events import (
     Taken,
 )
 from daemon.inbox import LOSSY_LEN_MAX, Inbox, Waker
-from daemon.rivals import NAMED, SUSPECTED
-from daemon.uplink import Uplink
+from daemon.net.connection import ADVICE, ADVICE_ELSE, IN_FLIGHT_MAX, Connection
+from daemon.net.rivals import NAMED, SUSPECTED
+from daemon.net.uplink import Uplink
 from protocol.central import receipts, topics
 from protocol.central.entry import Source
 from protocol.central.signing import SigningKey

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.usb import ENTRIES_MAX, attached
+from daemon.wire.usb import ENTRIES_MAX, attached
 
 BOOT_LOADER = (
     "the pad is in its boot loader: unplug it and plug it in again without holding BOOTSEL"

@@ -12,7 +12,7 @@ import pytest
 
 from daemon.config.voice import Voice as VoiceConfig
 from daemon.errors import DaemonError
-from daemon.voice import Voice, check
+from daemon.front.voice import Voice, check
 from protocol.pad import messages
 
 WAIT_S = 10.0
@@ -114,7 +114,7 @@ def test_word_when_it_is_too_long_is_cut_off_and_that_is_no_trouble(speaker, cap
 @pytest.fixture
 def log():
     """The lines that the voice logs, as they come."""
-    records, logger = queue.SimpleQueue(), logging.getLogger("daemon.voice")
+    records, logger = queue.SimpleQueue(), logging.getLogger("daemon.front.voice")
     handler = QueueHandler(records)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

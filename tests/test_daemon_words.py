@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 
 from daemon.config.panel import Panel as PanelConfig
 from daemon.errors import DaemonError
-from daemon.panel import Panel, check_words
-from daemon.screens import Letters, counted, page
-from daemon.words import KEYS, SCREENS, last_resort, read
+from daemon.front.panel import Panel, check_words
+from daemon.front.screens import Letters, counted, page
+from daemon.front.words import KEYS, SCREENS, last_resort, read
 from sim.screens import screens
 
-LOCALE = resources.files("daemon").joinpath("locale")
+LOCALE = resources.files("daemon.front").joinpath("locale")
 GOOD = {
     language: LOCALE.joinpath(f"{language}.toml").read_text("utf-8") for language in ("zh", "en")
 }
 # What is written instead of a line of zh.toml, and what is said of it.
 MISTAKES = [
-    ("idle", None, "idle: missing; take the line over from daemon/locale/en.toml"),
+    ("idle", None, "idle: missing; take the line over from daemon/front/locale/en.toml"),
     ("idle", "idel = []", "idel: unknown; take it out"),
     ("idle", 'idle = "欢迎"', "idle: must be a list of lines"),
     ("idle", "idle = [1]", "idle: must be a list of lines"),

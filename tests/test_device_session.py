@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import pytest
 
 from daemon import facts
-from daemon.edges import KeyEdge, Position
 from daemon.facts import Fact
-from daemon.firmware import Firmware
-from daemon.night import Look
-from daemon.pad_link import UP, Face, PadLink
+from daemon.front.night import Look
+from daemon.wire.edges import KeyEdge, Position
+from daemon.wire.firmware import Firmware
+from daemon.wire.pad_link import UP, Face, PadLink
 from device import firmware
 from device.loop import Loop
 from protocol.bundle import Bundle, build, read

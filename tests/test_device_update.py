@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from daemon.firmware import CURRENT, FAILED, OFFERING, SENDING, Firmware
+from daemon.wire.firmware import CURRENT, FAILED, OFFERING, SENDING, Firmware
 from device import firmware
 from device.loop import HEARTBEATS_GOOD, TRIAL_S, Loop, TrialFailed
 from device.main import BAD_ROW_MAX, choose

@@ -24,23 +24,23 @@ MAY_IMPORT = {
 }
 # Where each third-party package is imported: once, or once on each side of the contract.
 IMPORTED_IN = {
-    "PIL": {"daemon/picture.py"},
-    "RPi": {"daemon/gpio.py"},
+    "PIL": {"daemon/front/picture.py"},
+    "RPi": {"daemon/front/gpio.py"},
     "amqtt": {"sim/brokers.py"},
     "cryptography": {"sim/authority.py"},
     "jsonschema_rs": {"protocol/central/schema.py"},
     "littlefs": {"sim/flash.py"},
-    "luma": {"daemon/oled.py", "sim/emulator.py"},
+    "luma": {"daemon/front/oled.py", "sim/emulator.py"},
     "machine": {"device/board.py"},
     "nacl": {"protocol/central/envelope.py", "protocol/central/signing.py"},
-    "paho": {"daemon/connection.py", "central/broker.py", "sim/floor.py"},
+    "paho": {"daemon/net/connection.py", "central/broker.py", "sim/floor.py"},
     "prometheus_client": {"central/metrics.py"},
     "psycopg": {"central/database/postgres.py"},
-    "qrcodegen": {"daemon/qr.py"},
+    "qrcodegen": {"daemon/front/qr.py"},
     "rfc8785": {"protocol/central/canonical.py"},
-    "serial": {"daemon/ports.py"},
+    "serial": {"daemon/wire/ports.py"},
     "smbus2": {"sim/glass.py"},
-    "sqlite_utils": {"daemon/migrations.py"},
+    "sqlite_utils": {"daemon/disk/migrations.py"},
 }
 PAGES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))
 PURE = (
@@ -55,16 +55,17 @@ PURE = (
     *(
         f"daemon/{name}.py"
         for name in (
-            "append_only", "cases", "core", "edges", "effects", "events", "faces", "facts",
-            "firmware", "health", "ledger", "night", "outbox", "pad_link", "permissions", "privacy",
-            "prompts", "recent", "reasons", "rivals", "screens", "sealing", "setup", "signal_line",
-            "signals", "snapshot", "strangers", "tally", "timekeeper", "transitions", "window",
-            "config/table", "dialects/*", "care", "phone", "qr", "words", "certificate",
-            "trace_file", "traced_core", "transcript", "page/attempts", "page/entries",
-            "page/guard",
-            "page/markup", "page/masking", "page/metrics", "page/report", "page/support",
-            "page/verdict",
-            "proof", "remains", "salvage", "state_rows", "tending", "wal",
+            "case/cases", "case/prompts", "case/reasons", "case/recent", "case/tally",
+            "case/transitions", "case/window", "config/table", "core", "dialects/*",
+            "disk/append_only", "disk/ledger", "disk/proof", "disk/salvage", "disk/sealing",
+            "disk/state_rows", "disk/tending", "disk/wal", "effects", "events", "facts",
+            "front/care", "front/faces", "front/night", "front/phone", "front/qr", "front/screens",
+            "front/words", "health", "net/certificate", "net/outbox", "net/remains", "net/rivals",
+            "page/attempts", "page/entries", "page/guard", "page/markup", "page/masking",
+            "page/metrics", "page/report", "page/support", "page/verdict", "permissions",
+            "privacy", "setup", "snapshot", "timekeeper", "traces/trace_file",
+            "traces/traced_core", "traces/transcript", "wire/edges", "wire/firmware",
+            "wire/pad_link", "wire/signal_line", "wire/signals", "wire/strangers",
         )
     ),
     *(

@@ -3,7 +3,7 @@
 from datetime import date
 
 from daemon.dialects.native import Native
-from daemon.signals import Signal
+from daemon.wire.signals import Signal
 from protocol.pad.framing import Decoder
 from sim.clerk import FRAME_LEN_MAX, ITEMS, Clerk
 

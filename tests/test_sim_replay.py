@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daemon.case.reasons import Reason, Reasons
 from daemon.core import Core
 from daemon.effects import SendToPad
 from daemon.events import BrokerDown, BrokerUp, ClockRead, SignalLost, SignalOpened
-from daemon.reasons import Reason, Reasons
-from daemon.trace_file import HEAD, Envelopes, Missing
-from daemon.transcript import Dropped, lines
+from daemon.traces.trace_file import HEAD, Envelopes, Missing
+from daemon.traces.transcript import Dropped, lines
 from protocol.central.envelope import Opener
 from sim.__main__ import main
 from sim.desk import RULES, Desk

@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.trace_file import ENVELOPE_LEN, read
+from daemon.traces.trace_file import ENVELOPE_LEN, read
 from protocol.central.envelope import Opener
 from sim.demo import premises
 from sim.demo.hall import Hall

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from daemon.errors import DaemonError
-from daemon.ports import Port
 from daemon.wallclock import boottime_ms
+from daemon.wire.ports import Port
 
 NAME = "learn"
 HELP = "propose the description of a queue line, from a capture or from the port itself"

@@ -17,9 +17,9 @@ from daemon import config
 from daemon.dialects import dialect
 from daemon.dialects.listening import HIDDEN, Listener, Row, shown
 from daemon.errors import DaemonError
-from daemon.ports import Port
 from daemon.privacy import bears_id_number, born_before
 from daemon.wallclock import boottime_ms
+from daemon.wire.ports import Port
 
 NAME = "listen"
 HELP = "show live what arrives on a queue line, decoded beside its bytes; nothing is stored"

@@ -14,10 +14,10 @@ from types import FrameType
 from daemon import access, config, extras
 from daemon.assembly import Assembly, bundle, keys, source
 from daemon.errors import DaemonError
+from daemon.front.panel import check_words
 from daemon.inbox import Inbox
 from daemon.page import certificate
 from daemon.page.loglines import LogLines
-from daemon.panel import check_words
 
 log = logging.getLogger("daemon")
 

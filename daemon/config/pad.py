@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from daemon.config.table import Table
-from daemon.night import Look, Looks
+from daemon.front.night import Look, Looks
 
 LEVELS = (5, 4, 3, 2, 1)
 # Of a table of the hall's that every rating quotes.

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from daemon import phone
 from daemon.config.table import Table
+from daemon.front import phone
 
 I2C_DISPLAYS, SPI_DISPLAYS = ("ssd1306", "sh1106", "ssd1309"), ("ssd1322",)
 # The pins of the Pi's header, and the address nearly every 128x64 module comes with.

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Self
 
+from daemon.case.reasons import Reason
+from daemon.case.reasons import Reasons as Asked
 from daemon.config.pad import LEVELS, TABLE_NAME, TABLE_NAME_ALLOWED
 from daemon.config.table import Table
-from daemon.reasons import Reason
-from daemon.reasons import Reasons as Asked
 
 # Seven Chinese characters, or the same in letters, fit beside the key's number.
 LABEL_LEN_MAX = 14

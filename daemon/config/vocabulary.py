@@ -1,7 +1,7 @@
 """What every description of a queue line is made of (pure): our fields, our words, its encoding."""
 
 from daemon.config.table import Table, did_you_mean
-from daemon.signals import SAYS
+from daemon.wire.signals import SAYS
 
 FIELDS = (
     "say", "window", "ticket", "ticketSerial", "projectNo", "serviceNumber",

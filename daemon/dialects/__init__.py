@@ -11,7 +11,7 @@ from typing import Protocol
 
 from daemon.config.signal_line import Signal as SignalConfig
 from daemon.dialects.gate import Counts, Gate, record
-from daemon.signals import Signal
+from daemon.wire.signals import Signal
 
 
 class Dialect(Protocol):

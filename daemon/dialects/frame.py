@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from daemon.config.frame_format import SUM8, WINDOW, FrameFormat, Part
 from daemon.dialects.gate import Counts, Gate
-from daemon.signals import Signal
+from daemon.wire.signals import Signal
 
 # Headers that may stand inside of one frame's data, and of the torn ones before it.
 CANDIDATES_MAX = 16

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
-from daemon.signals import SAYS, Signal
+from daemon.wire.signals import SAYS, Signal
 
 # Vehicle-office and tapped lines repeat a frame up to three times within seconds; a second call
 # of one window within 5 s is ignored (domain.md 5).

@@ -12,7 +12,7 @@ from daemon.config.jsonl_format import JsonlFormat
 from daemon.config.vocabulary import filled
 from daemon.dialects.gate import Counts, Gate
 from daemon.dialects.records import Cutter
-from daemon.signals import Signal
+from daemon.wire.signals import Signal
 
 # An object that carries all of a case's data beside the fields we take.
 LINE_LEN_MAX = 2048

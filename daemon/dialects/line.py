@@ -10,7 +10,7 @@ from daemon.config.line_format import PLACEHOLDER, LineFormat
 from daemon.config.vocabulary import filled
 from daemon.dialects.gate import Counts, Gate
 from daemon.dialects.records import RECORD_LEN_MAX, Cutter
-from daemon.signals import Signal
+from daemon.wire.signals import Signal
 
 __all__ = ["RECORD_LEN_MAX", "Line"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from daemon.dialects import Dialect
 from daemon.dialects.gate import record
-from daemon.signals import Signal
+from daemon.wire.signals import Signal
 
 # More than any record of the field; what goes on without one is shown in such pieces.
 RAW_LEN_MAX = 2048

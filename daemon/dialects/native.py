@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 
 from daemon.dialects.gate import Counts, Gate
-from daemon.signals import Signal
+from daemon.wire.signals import Signal
 from protocol.pad.framing import Decoder, encode
 
 # An item name of 64 characters in UTF-8 beside keys and codes as long as they are in the field.

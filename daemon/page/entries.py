@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from daemon.tally import local_time
+from daemon.case.tally import local_time
 
 TYPE = re.compile(r"hcp\.([a-z]+)\.v[0-9]+")
 

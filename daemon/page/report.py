@@ -7,6 +7,7 @@ by themselves (the time) are cut to the minute, so that a page at rest is the sa
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
+from daemon.case.tally import local_time
 from daemon.page.machine import (
     THROTTLED,
     UNDER_VOLTAGE,
@@ -17,7 +18,6 @@ from daemon.page.metrics import BROKER_UP
 from daemon.page.verdict import PAD_UP, SIGNAL_OPEN
 from daemon.page.words import Words
 from daemon.snapshot import PadView, SignalView, Snapshot, UplinkView, WindowView
-from daemon.tally import local_time
 
 GOOD, WAIT, BAD = "good", "wait", "bad"
 # Below this a journal of years and the system's own updates no longer fit.

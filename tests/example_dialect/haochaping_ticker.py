@@ -8,7 +8,7 @@ from functools import partial
 
 from daemon.config.table import Table
 from daemon.dialects.gate import Counts, Gate
-from daemon.signals import Signal
+from daemon.wire.signals import Signal
 
 WORDS = {"C": "called", "R": "recalled", "E": "completed", "P": "skipped"}
 START, END = b"*", b"#"

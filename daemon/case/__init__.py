@@ -1,0 +1,1 @@
+"""The case at the window: from a call to exactly one rating record."""

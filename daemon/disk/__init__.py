@@ -1,0 +1,1 @@
+"""The journal on disk: sealed, stored, checked, salvaged, pruned."""

@@ -1,0 +1,1 @@
+"""What a citizen sees and hears: screen, lamp, buzzer, voice."""

@@ -1,0 +1,1 @@
+"""Every step of the core, written down so that it can be replayed."""
