@@ -18,6 +18,7 @@ from daemon.front.panel import check_words
 from daemon.inbox import Inbox
 from daemon.page import certificate
 from daemon.page.loglines import LogLines
+from protocol.central.signing import SigningKey, VerifyKey
 
 log = logging.getLogger("daemon")
 
@@ -37,8 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
     return _check(settings) if arguments.check else _serve(settings)
 
 
-def _check(settings: config.Config) -> int:
-    key, platform_key = keys(settings)
+def _usable(settings: config.Config) -> tuple[SigningKey, VerifyKey]:
+    """The unit's key and the platform's; raises DaemonError for any file that cannot be used."""
+    found = keys(settings)
     uplink, home = settings.uplink, settings.store.database.parent
     for path in (uplink.tls_ca, uplink.tls_certificate, uplink.tls_key):
         if path is not None and not os.access(path, os.R_OK):
@@ -50,7 +52,15 @@ def _check(settings: config.Config) -> int:
     extras.check(settings)
     if settings.page.tls is not None:
         certificate.load(*settings.page.tls)
-    problems = access.of_files(settings) + access.of_devices(settings)
+    problems = access.of_files(settings)
+    if problems:
+        raise DaemonError("\n".join(problems))
+    return found
+
+
+def _check(settings: config.Config) -> int:
+    key, platform_key = _usable(settings)
+    problems = access.of_devices(settings)
     if problems:
         raise DaemonError("\n".join(problems))
     print(f"{settings.path}: good; signing key {key.kid}, platform key {platform_key.kid}")
@@ -84,7 +94,7 @@ def _serve(settings: config.Config) -> int:
     def reload(number: int, frame: FrameType | None) -> None:
         nonlocal reloads
         try:
-            keys(config.load(settings.path))
+            _usable(config.load(settings.path))
         except DaemonError as error:
             log.error("the configuration stays as it is: %s", error)
         else:

@@ -36,7 +36,7 @@ def metrics(shown: Snapshot | None, machine: Machine, versions: Mapping[str, str
     if shown is not None:
         info = {"source": shown.source, **versions}
         families.append(Family("info", GAUGE, "What runs here", ((info, 1),)))
-        families += [*_links(shown), *_journal(shown), *_counts(shown)]
+        families += [*_links(shown), *_journal(shown), *_store(shown), *_counts(shown)]
     return "".join(map(_text, families))
 
 
@@ -78,6 +78,15 @@ def _journal(shown: Snapshot) -> Iterator[Family]:
         ("clock_error_seconds", GAUGE, "The wall clock's error bound", error_s),
     ):
         yield Family(name, kind, help_, (({}, value),))
+
+
+def _store(shown: Snapshot) -> Iterator[Family]:
+    yield Family(
+        "store",
+        GAUGE,
+        "What the store keeps and writes: entries, and bytes where the name ends in _len",
+        tuple(({"what": name}, count) for name, count in shown.journal.counters.items()),
+    )
 
 
 def _counts(shown: Snapshot) -> Iterator[Family]:

@@ -20,6 +20,8 @@ from daemon.page.words import Words
 from daemon.snapshot import PadView, SignalView, Snapshot, UplinkView, WindowView
 
 GOOD, WAIT, BAD = "good", "wait", "bad"
+# What the store says before the disk is full.
+NEARLY_FULL = "nearly_full"
 # Below this a journal of years and the system's own updates no longer fit.
 DISK_FREE_LEAST_MB = 500
 # A Raspberry Pi slows itself down from 80 degrees on.
@@ -88,6 +90,13 @@ def _queue(signal: SignalView, words: Words) -> Line:
 
 def _journal(shown: Snapshot, words: Words) -> Line:
     trouble = shown.journal.trouble
+    if trouble is None and shown.journal.disk == NEARLY_FULL:
+        return Line(
+            label=words.say("page", "journal"),
+            value=words.say("journal", NEARLY_FULL),
+            mark=WAIT,
+            advice=words.advice("disk_low"),
+        )
     return Line(
         label=words.say("page", "journal"),
         value=words.say("journal", "sound" if trouble is None else "failing"),
@@ -142,6 +151,7 @@ def counters(shown: Snapshot, words: Words) -> dict[str, list[Line]]:
     tables[words.say("page", "uplink")] = _counts(
         {"last_seq": shown.journal.last_seq, **numbers}, words
     )
+    tables[words.say("page", "journal")] = _counts(shown.journal.counters, words)
     return tables
 
 
