@@ -23,6 +23,8 @@ from sim.wire import Wire
 
 TURN_S = 0.002  # the firmware's sampling interval
 FINGER_MS_MIN = 40  # the quickest tap of a finger; the debounce wants 16
+# What a board sees of that tap; a machine that is too busy turns seldom, and no finger vanishes.
+FINGER_TURNS_MIN = FINGER_MS_MIN // 2
 PRESSES_KEPT_MAX = 4096
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -142,6 +144,7 @@ class VirtualPad:
         self._lock = threading.Lock()
         self._down_s: dict[int, float] = {}
         self._up_s: dict[int, float] = {}
+        self._seen_turns: dict[int, int] = {}
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self.files = LittleFiles(Flash(), fresh=True)
@@ -203,13 +206,13 @@ class VirtualPad:
         """Put a finger on a key for `hold_ms`, from now on."""
         with self._lock:
             now_s = self._clock()
-            self._down_s[key] = now_s
+            self._down_s[key], self._seen_turns[key] = now_s, 0
             self._up_s[key] = now_s + max(hold_ms, FINGER_MS_MIN) / 1000
 
     def down(self, key: int) -> None:
         """Put a finger on a key and leave it there."""
         with self._lock:
-            self._down_s[key] = self._clock()
+            self._down_s[key], self._seen_turns[key] = self._clock(), 0
             self._up_s.pop(key, None)
 
     def up(self, key: int) -> None:
@@ -255,9 +258,14 @@ class VirtualPad:
             self._wire.wait(TURN_S)
 
     def _mask(self, now_s: float) -> int:
-        for key in [key for key, at_s in self._up_s.items() if at_s <= now_s]:
-            del self._up_s[key], self._down_s[key]
-        return sum(1 << (key - 1) for key, at_s in self._down_s.items() if at_s <= now_s)
+        lifted = [key for key, at_s in self._up_s.items() if at_s <= now_s]
+        for key in lifted:
+            if self._seen_turns[key] >= FINGER_TURNS_MIN:
+                del self._up_s[key], self._down_s[key]
+        held = [key for key, at_s in self._down_s.items() if at_s <= now_s]
+        for key in held:
+            self._seen_turns[key] += 1
+        return sum(1 << (key - 1) for key in held)
 
 
 def install(files: LittleFiles) -> None:
