@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from daemon import VERSION, access, control, extras
-from daemon.case.cases import Rules
+from daemon.case.rules import Rules
 from daemon.config import Config
 from daemon.control import Control
 from daemon.dialects import dialect

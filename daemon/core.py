@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from daemon import snapshot as view
-from daemon.case.cases import TALLY, Closed
+from daemon.case.cases import TALLY
+from daemon.case.milestones import Closed, Milestone
 from daemon.case.tally import Tally
-from daemon.case.window import Then, Window, stored_windows
+from daemon.case.window import Window, stored_windows
 from daemon.dialects import Dialect
 from daemon.disk.ledger import Ledger
 from daemon.disk.tending import Tending, day_of
@@ -69,7 +70,7 @@ class Core:
         self, now_ms: int, setup: Setup, dialects: Sequence[Dialect], restored: Restored
     ) -> None:
         self._setup, self._epoch = setup, restored.epoch
-        self._ledger: Ledger[Then] = Ledger(restored.epoch, restored.last_seq)
+        self._ledger: Ledger[Milestone] = Ledger(restored.epoch, restored.last_seq)
         self._time = Timekeeper(setup.identity.boot_id)
         tally = restored.state.get(TALLY)
         self._tally = Tally() if tally is None else Tally.restore(tally)

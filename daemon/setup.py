@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from daemon.case.cases import Rules
+from daemon.case.rules import Rules
 from daemon.front.night import FULL_DAY, Looks
 from protocol.bundle import Bundle
 

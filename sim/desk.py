@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from daemon.case.cases import Rules
+from daemon.case.rules import Rules
 from daemon.core import Core
 from daemon.dialects.native import FRAME_LEN_MAX, Native
 from daemon.effects import (

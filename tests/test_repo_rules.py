@@ -55,8 +55,7 @@ PURE = (
     *(
         f"daemon/{name}.py"
         for name in (
-            "case/cases", "case/prompts", "case/reasons", "case/recent", "case/tally",
-            "case/transitions", "case/window", "config/table", "core", "dialects/*",
+            "case/*", "config/table", "core", "dialects/*",
             "disk/append_only", "disk/ledger", "disk/proof", "disk/salvage", "disk/sealing",
             "disk/state_rows", "disk/tending", "disk/wal", "effects", "events", "facts",
             "front/care", "front/faces", "front/night", "front/phone", "front/qr", "front/screens",

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from daemon.case.milestones import Closed, Heard, Lit
 from daemon.case.prompts import Prompt, Service
-from daemon.case.reasons import Reasons, given
+from daemon.case.reasons import given
 from daemon.case.recent import Known, Recent
+from daemon.case.rules import Rules
 from daemon.case.tally import Tally, local_date
 from daemon.case.transitions import (
     CALLED,
@@ -32,43 +34,6 @@ from daemon.wire.signals import Signal
 LINE_GRACE_MS = 300
 # A pad that cannot be heard may hold a press made in time; it gets this long to come back.
 PAD_WAIT_MS = 5000
-
-
-@dataclass(frozen=True, slots=True)
-class Lit:
-    """The service entry of this window's prompt is on disk: the lamp may go on."""
-
-    window: str
-    prompt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A press of this prompt is on disk."""
-
-    window: str
-    prompt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The record of this prompt is on disk; if it is a rating, the citizen may be thanked."""
-
-    window: str
-    prompt: int
-    rated: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What the hall decided, for every window of the unit."""
-
-    keys: tuple[int, ...]
-    key_table: str
-    prompt_ms: int
-    correction_ms: int
-    not_public_hold_ms: int
-    reasons: Reasons | None = None
 
 
 # The state row of the unit's day, which every window counts in.

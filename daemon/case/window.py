@@ -5,11 +5,12 @@ the ledger that all windows of the unit share; what waited there for the disk co
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from daemon import snapshot as view
-from daemon.case.cases import Cases, Closed, Heard, Lit, row
+from daemon.case.cases import Cases, row
+from daemon.case.milestones import Closed, Heard, Lit, Milestone, Safe
 from daemon.case.prompts import Prompt
 from daemon.case.tally import Tally
 from daemon.case.transitions import PRESSED, REASONED
@@ -28,17 +29,6 @@ THANKS_MS = 3000
 CASE_ROW = row("", "case")
 
 
-@dataclass(frozen=True, slots=True)
-class Safe:
-    """The edges of this window's pad up to this position are on disk."""
-
-    window: str
-    position: Position
-
-
-Then = Safe | Lit | Heard | Closed
-
-
 class Window:
     """`cases` and `pad` are for the core, which hands each what is its own."""
 
@@ -47,7 +37,7 @@ class Window:
         now_ms: int,
         number: str,
         setup: Setup,
-        ledger: Ledger[Then],
+        ledger: Ledger[Milestone],
         timekeeper: Timekeeper,
         tally: Tally,
         state: Mapping[str, Any],
@@ -105,7 +95,7 @@ class Window:
 
     # -- the disk and time
 
-    def act(self, now_ms: int, then: Then) -> None:
+    def act(self, now_ms: int, then: Milestone) -> None:
         """What waited for the disk."""
         if isinstance(then, Safe):
             self.pad.safe(then.position)
