@@ -31,7 +31,7 @@ class StateLog:
         self._journal(before, shown)
         self._clock(before, shown)
         if before is not None and shown.closed_count > before.closed_count:
-            log.info("case closed seq=%d", shown.journal.last_seq)
+            log.info("case closed today=%d", shown.closed_count)
         if self._noise_at_ms is None or now_ms >= self._noise_at_ms:
             self._noise_at_ms = now_ms + NOISE_MS
             self._count_noise(shown)

@@ -2,9 +2,11 @@
 
 import json
 import time
+from importlib import resources
 
 from sim.demo.arrivals import Arrival, Arrivals
-from sim.demo.view import latency, pressed_prompts, tally
+from sim.demo.view import entry_row, latency, pressed_prompts, tally
+from sim.desk import Desk
 from sim.pads import Press
 
 EPOCH = "00112233aabbccdd"
@@ -73,3 +75,15 @@ def test_arrivals_when_the_centre_prints_then_entries_are_kept_with_their_time()
     assert found is not None
     assert found.arrived_s <= time.monotonic()
     assert heard.rating_of("BJ1", 2) is None
+
+
+def test_row_of_a_start_says_what_became_of_the_prompt_in_words_of_the_page() -> None:
+    desk = Desk()
+    desk.say("called", ticket="A001")
+    desk.say("completed", projectNo="P1")
+    desk.crash()
+    words = resources.files("sim.demo").joinpath("strings.js").read_text("utf-8")
+    for boot in desk.entries("boot"):
+        arrival = Arrival(boot.epoch, boot.seq, "boot", boot.id, (), boot.value, 0.0)
+        (prompt,) = entry_row(arrival)["prompts"].values()
+        assert f'"boot.{prompt}"' in words

@@ -72,7 +72,7 @@ function says(entry) {
   if (entry.kind === "rating")
     return entry.outcome === "rated" ? word(`key.${6 - entry.satisfaction}`) : word(`outcome.${entry.outcome}`);
   if (entry.kind === "service") return entry.projectNo ?? entry.ticket ?? "";
-  if (entry.kind === "boot") return word(`boot.${entry.prompt}`);
+  if (entry.kind === "boot") return word(`boot.${Object.values(entry.prompts)[0]}`);
   return entry.state && known(`state.${entry.state}`) ? word(`state.${entry.state}`) : "";
 }
 

@@ -167,7 +167,7 @@ def entry_row(arrival: Arrival) -> dict[str, Any]:
                 "public",
                 "projectNo",
                 "ticket",
-                "prompt",
+                "prompts",
                 "state",
             )
             if name in data
