@@ -517,3 +517,34 @@ def test_displays_of_two_windows_each_have_a_place_on_the_bus(
     else:
         (problem,) = problems(tmp_path, text)
         assert wrong in problem
+
+
+def test_reasons_of_the_example_are_a_table_of_the_hall(tmp_path):
+    assert load(tmp_path, EXAMPLE).reasons.asked is None
+    asked = load(tmp_path, FULL).reasons.asked
+    assert (asked.table, asked.ask_ms, len(asked.keys)) == ("r1", 8_000, 5)
+    assert asked.labels[0] == "服务态度"
+    assert dict(asked.keys[0].codes) == {5: "517", 4: "413", 3: "314", 2: "214", 1: "115"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('"517"', '"317"', "reasons.key[1].codes: ['317', '413', '314', '214', '115'] is not"),
+        ('"517"', '"501"', "reasons.key[1].codes: ['501'"),
+        ('"517", ', "", "reasons.key[1].codes: ['413'"),
+        ('"服务态度"', '"' + "很" * 15 + '"', "reasons.key[1].label: "),
+        ("ask_s = 8.0", "ask_s = 2", "reasons.ask_s: 2 is not allowed; seconds from 3 to 30"),
+        (
+            '[[reasons.key]]\nlabel = "网上办理"\ncodes = ["513", "407", "312", "211", "112"]\n',
+            "",
+            "reasons.key: 4 is not allowed; 5 tables, one for each key from the left",
+        ),
+    ],
+)
+def test_reasons_with_a_mistake_say_what_is_allowed(tmp_path, old, new, problem):
+    lines = FULL.splitlines()
+    text = "\n".join(re.sub(r"  +# .*$", "", line) for line in lines)
+    assert text.count(old) == 1, old
+    (found,) = problems(tmp_path, text.replace(old, new))
+    assert found.startswith(problem)
