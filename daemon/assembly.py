@@ -18,7 +18,7 @@ from daemon.disk.store import Store
 from daemon.errors import DaemonError
 from daemon.front.panel import Panel
 from daemon.inbox import Inbox
-from daemon.loop import Loop
+from daemon.loop import Loop, Parts
 from daemon.net.uplink import Uplink
 from daemon.page.loglines import LogLines
 from daemon.page.machine import look
@@ -47,16 +47,7 @@ class Assembly:
         self._database = settings.store.database
         key, platform_key = keys(settings)
         wall_clock = WallClock(settings.clock.trust, settings.clock.server_error_ms)
-        panels = {
-            window.number: Panel(
-                settings.panel,
-                inbox.died,
-                address=window.display_address,
-                looks=settings.pad.looks,
-                utc_ms=wall_clock.utc_ms,
-            )
-            for window in settings.windows
-        }
+        panels = _panels(settings, wall_clock, inbox)
         # First of all: opening a long journal takes seconds, and somebody may stand before them.
         for panel in panels.values():
             panel.start()
@@ -68,14 +59,7 @@ class Assembly:
             keep_days=settings.store.keep_days,
             ballast_len=settings.store.ballast_len,
         )
-        self._uplink = Uplink(
-            settings.uplink,
-            source(settings),
-            {platform_key.kid: platform_key},
-            inbox.post,
-            inbox.died,
-            is_clock_set=lambda: wall_clock.read().synced,
-        )
+        self._uplink = _uplink(settings, platform_key, wall_clock, inbox)
         self.page = Page(
             settings.page,
             _about(settings, lines),
@@ -105,24 +89,25 @@ class Assembly:
             self.page,
             answering,
         )
-        self.loop = Loop(
-            make(
-                boottime_ms(),
-                setup,
-                [dialect(settings.signal, line.windows, conceal) for line in setup.lines],
-                journal.restored,
-            ),
-            {window.number: Port(window.pad, PAD_BAUD) for window in settings.windows},
-            [Port(line.port, settings.signal.baud) for line in setup.lines],
-            wall_clock,
-            inbox,
-            self._store,
-            self._uplink,
-            panels,
-            self._lamps,
-            self.page,
-            self.supervisor,
+        core = make(
+            boottime_ms(),
+            setup,
+            [dialect(settings.signal, line.windows, conceal) for line in setup.lines],
+            journal.restored,
         )
+        parts = Parts(
+            pads={window.number: Port(window.pad, PAD_BAUD) for window in settings.windows},
+            terminals=[Port(line.port, settings.signal.baud) for line in setup.lines],
+            panels=panels,
+            lamps=self._lamps,
+            store=self._store,
+            uplink=self._uplink,
+            page=self.page,
+            wall_clock=wall_clock,
+            inbox=inbox,
+            supervisor=self.supervisor,
+        )
+        self.loop = Loop(core, parts)
 
     def start(self) -> None:
         for worker in self._workers:
@@ -189,6 +174,32 @@ def bundle(settings: Config) -> Bundle | None:
         ) from error
     except (BundleError, KeyUnreadable) as error:
         raise DaemonError(f"{pad.firmware}: {error}") from error
+
+
+def _panels(settings: Config, wall_clock: WallClock, inbox: Inbox) -> dict[str, Panel]:
+    return {
+        window.number: Panel(
+            settings.panel,
+            inbox.died,
+            address=window.display_address,
+            looks=settings.pad.looks,
+            utc_ms=wall_clock.utc_ms,
+        )
+        for window in settings.windows
+    }
+
+
+def _uplink(
+    settings: Config, platform_key: VerifyKey, wall_clock: WallClock, inbox: Inbox
+) -> Uplink:
+    return Uplink(
+        settings.uplink,
+        source(settings),
+        {platform_key.kid: platform_key},
+        inbox.post,
+        inbox.died,
+        is_clock_set=lambda: wall_clock.read().synced,
+    )
 
 
 def _setup(settings: Config) -> Setup:

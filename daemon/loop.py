@@ -70,32 +70,31 @@ class Line:
     lost: Callable[[str], Event]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the loop turns: by the number of its window, or in the order of the queue lines."""
+
+    pads: Mapping[str, Port]
+    terminals: Sequence[Port]
+    panels: Mapping[str, Panel]
+    lamps: Mapping[str, Lamp]
+    store: Store
+    uplink: Uplink
+    page: Page
+    wall_clock: WallClock
+    inbox: Inbox
+    supervisor: Supervisor
+
+
 class Loop:
-    def __init__(
-        self,
-        core: Core,
-        pads: Mapping[str, Port],
-        terminals: Sequence[Port],
-        wall_clock: WallClock,
-        inbox: Inbox,
-        store: Store,
-        uplink: Uplink,
-        panels: Mapping[str, Panel],
-        lamps: Mapping[str, Lamp],
-        page: Page,
-        supervisor: Supervisor,
-    ) -> None:
-        """What is by name is by the number of its window, `terminals` are in the lines' order."""
-        self._supervisor = supervisor
-        self._core, self._wall_clock, self._inbox = core, wall_clock, inbox
-        self._store, self._uplink, self._panels, self._page = store, uplink, panels, page
-        self._lamps = lamps
+    def __init__(self, core: Core, parts: Parts) -> None:
+        self._core, self._parts, self._inbox = core, parts, parts.inbox
         # The pads first: a press before the call that would end its prompt, when one turn has both.
-        self._pads = {window: _pad_line(window, port) for window, port in pads.items()}
-        self._terminals = [_signal_line(index, port) for index, port in enumerate(terminals)]
+        self._pads = {window: _pad_line(window, port) for window, port in parts.pads.items()}
+        self._terminals = [_signal_line(index, port) for index, port in enumerate(parts.terminals)]
         self._lines = (*self._pads.values(), *self._terminals)
         self._selector = selectors.DefaultSelector()
-        self._selector.register(inbox.waker, selectors.EVENT_READ)
+        self._selector.register(self._inbox.waker, selectors.EVENT_READ)
         self._reopen_at_ms = self._look_at_ms = 0
         self._shown: Snapshot | None = None
         self._state_log = StateLog()
@@ -111,7 +110,7 @@ class Loop:
         self._step(boottime_ms(), Woken())
         # Before anything is said of the unit: its first health shall know the time.
         self._keep_time(boottime_ms())
-        self._supervisor.ready()
+        self._parts.supervisor.ready()
         while self._running and self._inbox.dead_worker is None:
             self._turn()
         if self._inbox.dead_worker is not None:
@@ -142,7 +141,7 @@ class Loop:
 
     def _keep_time(self, now_ms: int) -> None:
         # The ports' clock brings the loop here often enough for any watchdog.
-        self._supervisor.feed()
+        self._parts.supervisor.feed()
         if now_ms >= self._reopen_at_ms:
             self._reopen_at_ms = now_ms + REOPEN_MS
             for line in self._lines:
@@ -150,7 +149,7 @@ class Loop:
                     self._open(line)
         if now_ms >= self._look_at_ms:
             self._look_at_ms = now_ms + LOOK_MS
-            self._step(now_ms, self._wall_clock.read())
+            self._step(now_ms, self._parts.wall_clock.read())
             self._step(now_ms, Addressed(address()))
         wake_at_ms = self._core.wake_at_ms()
         if wake_at_ms is not None and now_ms >= wake_at_ms:
@@ -192,11 +191,11 @@ class Loop:
             self._inbox.post(PadFound(attached()))
         elif isinstance(effect, StoreJob):
             self._committing = isinstance(effect, Commit) or self._committing
-            self._store.do(effect)
+            self._parts.store.do(effect)
         elif isinstance(effect, Publish):
-            self._uplink.publish(effect.entry, live=effect.live)
+            self._parts.uplink.publish(effect.entry, live=effect.live)
         elif isinstance(effect, Report):
-            self._uplink.report(effect.payload)
+            self._parts.uplink.report(effect.payload)
         elif isinstance(effect, Stop):
             self._running = False
 
@@ -217,14 +216,14 @@ class Loop:
         if shown == self._shown:
             return
         before, self._shown = self._shown, shown
-        self._page.show(shown)
+        self._parts.page.show(shown)
         for index, window in enumerate(shown.windows):
             if before is None or window.screen != before.windows[index].screen:
-                self._panels[window.number].show(window.screen)
-                if window.number in self._lamps:
-                    self._lamps[window.number].show(window.screen)
+                self._parts.panels[window.number].show(window.screen)
+                if window.number in self._parts.lamps:
+                    self._parts.lamps[window.number].show(window.screen)
         self._state_log.show(now_ms, shown)
-        self._supervisor.say(in_words(shown))
+        self._parts.supervisor.say(in_words(shown))
 
 
 def _pad_line(window: str, port: Port) -> Line:
