@@ -10,7 +10,7 @@ import pytest
 from daemon import snapshot as view
 from daemon.config.lamp import Lamp as LampConfig
 from daemon.config.window import Window
-from daemon.front.faces import FACES, begins, face, moment
+from daemon.front.faces import FACES, begins, face, is_spoken, moment
 from daemon.front.gpio import Gpio
 from daemon.front.lamp import Lamp
 from daemon.front.night import Look, Looks
@@ -94,9 +94,16 @@ def test_face_begins_anew_with_another_prompt_and_not_with_each_second():
     asked = [screen(view.PLEASE_RATE, remaining_s=left_s) for left_s in (30, 29, 28, 30)]
     assert begins(None, asked[0])
     assert [begins(before, now) for before, now in pairwise(asked)] == [False, False, True]
-    assert not begins(screen(view.HEARD), screen(view.REASONS, remaining_s=8))
+    assert begins(screen(view.HEARD), screen(view.REASONS, remaining_s=8))
+    assert not begins(screen(view.REASONS, remaining_s=8), screen(view.REASONS, remaining_s=7))
     assert begins(screen(view.HEARD), screen(view.THANKS))
     assert not begins(screen(view.IDLE), screen(view.CALLED, ticket="A001"))
+
+
+def test_question_why_lights_up_as_the_first_one_and_is_not_spoken():
+    assert face(screen(view.REASONS)) == face(screen(view.PLEASE_RATE))
+    assert is_spoken(screen(view.PLEASE_RATE))
+    assert not is_spoken(screen(view.REASONS))
 
 
 def played(key):

@@ -17,7 +17,7 @@ FACES = {
     view.CALLED: messages.IDLE,
     view.PLEASE_RATE: messages.PLEASE_RATE,
     view.HEARD: messages.HEARD,
-    view.REASONS: messages.HEARD,
+    view.REASONS: messages.PLEASE_RATE,
     view.THANKS: messages.THANKS,
     view.PAUSED: messages.PAUSED,
     view.OUT_OF_SERVICE: messages.FAULT,
@@ -41,6 +41,11 @@ DARK = Moment(False, 0, None)
 def face(screen: Screen | None) -> int | None:
     """The face of a screen; None is dark and silent."""
     return None if screen is None else FACES.get(screen.name)
+
+
+def is_spoken(screen: Screen | None) -> bool:
+    """Whether a voice may say this face: a hall's question why is read, not heard again."""
+    return screen is not None and screen.name != view.REASONS
 
 
 def begins(before: Screen | None, now: Screen) -> bool:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from daemon.front.faces import begins, face, moment
+from daemon.front.faces import begins, face, is_spoken, moment
 from daemon.front.night import FULL, Looks
 from daemon.snapshot import Screen
 from daemon.worker import Worker
@@ -100,7 +100,8 @@ class Lamp(Worker):
             # As on the pad: an open prompt, and its answer, keep the look it began with.
             self._look = self._looks.at(self._utc_ms())
         if self._speak is not None:
-            self._speak(self._window, self._face if self._look.volume else None)
+            is_heard = self._look.volume and is_spoken(self._screen)
+            self._speak(self._window, self._face if is_heard else None)
 
     def _play(self) -> float | None:
         """Set light and sound to what they are now; the seconds until they change."""
