@@ -22,9 +22,9 @@ Promise = Callable[..., None]
 SEED = 1
 # Commits until the WAL has been folded back into the database and begun anew several times.
 STEPS = 18
-STATES_MIN = 1000
+STATES_MIN = 600
 # The fast run checks every so many of them; a campaign checks all.
-EACH = 3
+EACH = 5
 SECOND_STATES_MIN = 300
 KILLS = 24
 
