@@ -141,10 +141,11 @@ def test_listener_of_a_line_without_end_keeps_little(block):
 
 
 def start(*arguments):
+    # A pipe holds back what is not flushed, wherever the tests run.
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": ""}
     return subprocess.Popen(
         [sys.executable, "-m", "daemon", "listen", *map(str, arguments)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
-        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=environment,
     )  # fmt: skip
 
 

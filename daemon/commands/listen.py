@@ -64,7 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     talk = dialect(spoken, (), lambda text: HIDDEN if bears(text) else text)
     port = Port(path, spoken.baud)
     port.open()
-    print(f"listening to {path} at {spoken.baud} baud, dialect {spoken.dialect}; Ctrl-C ends it")
+    # Said before anything comes, also into a pipe.
+    print(
+        f"listening to {path} at {spoken.baud} baud, dialect {spoken.dialect}; Ctrl-C ends it",
+        flush=True,
+    )
     _listen(port, Listener(talk, bears), lambda row: shown(row, own, bears))
     counts = talk.counts.as_dict()
     print(", ".join(f"{name} {count}" for name, count in counts.items()))
