@@ -7,6 +7,7 @@ may block is done by workers; their answers come back through the inbox.
 import logging
 import os
 import selectors
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -100,10 +101,16 @@ class Loop:
         self._state_log = StateLog()
         self._running = True
         self._committing = False
+        self._calls: deque[Callable[[], None]] = deque()
 
     def stop(self, reason: str) -> None:
         """Write the stopped entry, then leave; may be called by a signal handler."""
         self._inbox.post(StopRequested(reason))
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Have it called between two turns: a signal handler may not log, nor read files."""
+        self._calls.append(function)
+        self._inbox.waker.wake()
 
     def run(self) -> int:
         """Serve until stopped; the exit code."""
@@ -129,6 +136,8 @@ class Loop:
         if self._inbox.waker in ready:
             for event in self._inbox.take():
                 self._step(boottime_ms(), event)
+        while self._calls:
+            self._calls.popleft()()
         self._keep_time(boottime_ms())
         if self._committing:
             # Drawing can wait for the disk's answer, which wakes the loop; the disk cannot wait.

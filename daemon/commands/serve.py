@@ -90,26 +90,28 @@ def _serve(settings: config.Config) -> int:
     for problem in access.of_files(settings):
         log.warning("access trouble=%r", problem)
     unit = Assembly(settings, inbox, lines)
-    reloads = False
+    ends = reloads = False
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        nonlocal reloads
-        reloads = False
+        nonlocal ends
+        ends = True
         unit.loop.stop(signal.Signals(number).name)
 
-    def reload(number: int, frame: FrameType | None) -> None:
+    def reload() -> None:
         nonlocal reloads
+        if ends:
+            return
         try:
             _usable(config.load(settings.path))
         except DaemonError as error:
             log.error("the configuration stays as it is: %s", error)
         else:
-            stop(number, frame)
+            unit.loop.stop(signal.SIGHUP.name)
             reloads = True
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGHUP, reload)
+    signal.signal(signal.SIGHUP, lambda *_: unit.loop.call(reload))
     unit.start()
     # What start-up needed goes back to the system; what it made stays for good, and the collector
     # need not look at it again.
@@ -122,7 +124,7 @@ def _serve(settings: config.Config) -> int:
     finally:
         unit.darken()
         unit.end_trace()
-    reloads = reloads and code == os.EX_OK
+    reloads = reloads and not ends and code == os.EX_OK
     if reloads:
         unit.supervisor.reloading()
     else:
