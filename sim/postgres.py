@@ -7,6 +7,7 @@ It keeps its settings as shipped, fsync too: what is committed here is committed
 not run as root; for root it runs as the user its Debian package made.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -68,8 +69,13 @@ class Postgres:
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """End it without giving it a chance to do anything."""
+        """End it and its sessions without giving them a chance to do anything."""
+        sessions = [] if self._process is None else _children(self._process.pid)
         self._end(signal.SIGKILL)
+        # Each is a group of its own, and would answer until it notices that the server is gone.
+        for pid in sessions:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def create_database(self, name: str) -> str:
         """Make an empty database; its url."""
@@ -167,6 +173,13 @@ def _as_user() -> list[str]:
     if os.geteuid() != 0:
         return []
     return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _answers(port: int) -> bool:
