@@ -37,7 +37,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHOWN_LEN_MAX = 64
 
 _COPY = "copy it again"
-_MAKE = "make it again with `python -m provisioning.bundle`"
+_MAKE = "make it again with `provision pad bundle`"
 
 
 class BundleError(ContractError):

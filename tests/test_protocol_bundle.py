@@ -129,7 +129,7 @@ PATHS = (
     "device\\pad.py",
     "device/ｐad.py",
 )
-MAKE, COPY = "make it again with `python -m provisioning.bundle`", "copy it again"
+MAKE, COPY = "make it again with `provision pad bundle`", "copy it again"
 REFUSED = {
     "something else": (b"PK\x03\x04", f"it is no bundle of pad firmware: {MAKE}"),
     "half a manifest": (RAW[:HEAD_LEN], f"it ends within its manifest: {COPY}"),

@@ -1,4 +1,4 @@
-"""`python -m provisioning.bundle`: a file that a unit believes, or a sentence and nothing."""
+"""`provision pad bundle`: a file that a unit believes, or a sentence and nothing."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from device.update import Update
 from protocol.bundle import read
 from protocol.central.signing import SigningKey
 from protocol.pad.messages import GOING_ON, NOT_OFFERED, TAKEN, Offer, Piece
-from provisioning.bundle import main
+from provisioning.__main__ import main
 from sim.flash import Flash, LittleFiles
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +28,8 @@ def key(tmp_path: Path) -> SigningKey:
 
 def arguments(tmp_path: Path, **options: str) -> list[str]:
     given = {"key": str(tmp_path / "maker.pem"), "out": str(tmp_path / "pad.hcpad")} | options
-    return [part for name, value in given.items() for part in (f"--{name}", value)]
+    options_of = (part for name, value in given.items() for part in (f"--{name}", value))
+    return ["pad", "bundle", *options_of]
 
 
 def test_command_then_makes_a_bundle_of_the_firmware_in_this_tree(
@@ -70,18 +71,18 @@ def test_bundle_of_this_tree_then_taken_by_a_pad_which_has_its_digest(
     [
         (
             {"key": "{}/none.pem"},
-            "{0}/none.pem: No such file or directory; a maker's key is made once: "
-            "openssl genpkey -algorithm ed25519 -out {0}/none.pem",
+            "{0}/none.pem: No such file or directory\n"
+            "next: a maker's key is made once: openssl genpkey -algorithm ed25519 -out {0}/none.pem",
         ),
         (
             {"key": "{}/text"},
-            "{0}/text: no unencrypted PEM block 'PRIVATE KEY' in it; a maker's key is made once: "
-            "openssl genpkey -algorithm ed25519 -out {0}/text",
+            "{0}/text: no unencrypted PEM block 'PRIVATE KEY' in it\n"
+            "next: a maker's key is made once: openssl genpkey -algorithm ed25519 -out {0}/text",
         ),
         (
             {"release-min": "65535"},
             "the least release to come from, 65535, is no number from 1 to its own release, "
-            f"{firmware.RELEASE}: make it again with `python -m provisioning.bundle`",
+            f"{firmware.RELEASE}: make it again with `provision pad bundle`",
         ),
         (
             {"out": "{}/none/pad.hcpad"},
@@ -105,13 +106,13 @@ def test_command_that_cannot_do_it_then_one_sentence_and_nothing_left_behind(
     (tmp_path / "text").write_text("no key")
     given = {name: value.format(tmp_path) for name, value in options.items()}
     assert main(arguments(tmp_path, **given)) == 2
-    assert capsys.readouterr() == ("", f"no bundle was made: {sentence.format(tmp_path)}\n")
+    assert capsys.readouterr() == ("", f"error: no bundle was made: {sentence.format(tmp_path)}\n")
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["folder", "maker.pem", "text"]
 
 
 def test_command_without_its_options_then_says_how_it_is_used() -> None:
-    command = [sys.executable, "-m", "provisioning.bundle"]
+    command = [sys.executable, "-m", "provisioning", "pad", "bundle"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr.startswith("usage: python -m provisioning.bundle")
+    assert ran.stderr.startswith("Usage: provision pad bundle")

@@ -1,0 +1,1 @@
+"""The pad's firmware, from this tree to a board."""

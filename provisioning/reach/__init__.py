@@ -1,0 +1,1 @@
+"""How the office reaches a unit."""
