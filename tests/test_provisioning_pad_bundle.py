@@ -71,8 +71,8 @@ def test_bundle_of_this_tree_then_taken_by_a_pad_which_has_its_digest(
     [
         (
             {"key": "{}/none.pem"},
-            "{0}/none.pem: No such file or directory\n"
-            "next: a maker's key is made once: openssl genpkey -algorithm ed25519 -out {0}/none.pem",
+            "{0}/none.pem: No such file or directory\nnext: a maker's key is made once: "
+            "openssl genpkey -algorithm ed25519 -out {0}/none.pem",
         ),
         (
             {"key": "{}/text"},
