@@ -14,10 +14,15 @@ ENDS = """\b
 Exit code: 0 good; 1 what was looked at is not good, or a part of it was not done;
 2 trouble, said in a sentence, nothing half done; 130 interrupted: run it again.
 """
-# The modules of provisioning.commands, and what each group is for.
+# What each group is for; its module in provisioning.commands has its name, but for those below.
 GROUPS = {
+    "site": "the site folder of a hall: its windows, its authority, what others need of it",
+    "unit": "a unit's life: enrolled, moved, rotated, replaced, revoked, retired, restored",
     "pad": "a pad's firmware: put on over USB, in a file for units",
 }
+
+# `site` is a module of Python's own.
+MODULES = {"site": "sites"}
 
 
 class Commands(click.Group):
@@ -29,7 +34,7 @@ class Commands(click.Group):
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in GROUPS:
             return None
-        found = import_module(f"provisioning.commands.{cmd_name}").command
+        found = import_module(f"provisioning.commands.{MODULES.get(cmd_name, cmd_name)}").command
         assert isinstance(found, click.Command)
         return found
 

@@ -31,9 +31,9 @@ IMPORTED_IN = {
         "provisioning/__main__.py",
         "provisioning/console.py",
         "provisioning/commands/__init__.py",
-        *(f"provisioning/commands/{name}.py" for name in ("pad",)),
+        *(f"provisioning/commands/{name}.py" for name in ("pad", "sites", "unit")),
     },
-    "cryptography": {"sim/authority.py"},
+    "cryptography": {"provisioning/office/authority.py", "sim/authority.py"},
     "jsonschema_rs": {"protocol/central/schema.py"},
     "littlefs": {"sim/flash.py"},
     "luma": {"daemon/front/oled.py", "sim/emulator.py"},
@@ -47,7 +47,8 @@ IMPORTED_IN = {
     "rfc8785": {"protocol/central/canonical.py"},
     "serial": {"daemon/wire/ports.py"},
     "smbus2": {"sim/glass.py"},
-    "sqlite_utils": {"daemon/disk/migrations.py"},
+    "sqlite_utils": {"daemon/disk/migrations.py", "provisioning/office/inventory.py"},
+    "tomlkit": {"provisioning/unit/configuration.py"},
 }
 PAGES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))
 PURE = (
@@ -74,6 +75,9 @@ PURE = (
             "wire/pad_link", "wire/signal_line", "wire/signals", "wire/strangers",
         )
     ),
+    "provisioning/papers/*.py",
+    "provisioning/office/settings.py",
+    "provisioning/office/windows.py",
     *(
         f"central/{name}.py"
         for name in ("asks", "columns", "ingest", "journal", "judge", "statement", "wording")

@@ -1,7 +1,5 @@
 """The firmware in this tree as one signed file for units."""
 
-import contextlib
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from device import firmware
 from protocol.bundle import BundleError, build, read
 from protocol.central.signing import KeyUnreadable, SigningKey
 from protocol.pad import VERSION
+from provisioning import files
 from provisioning.errors import ProvisioningError
 
 ROOT = Path(firmware.__file__).parents[1]
@@ -39,8 +38,8 @@ def make(key_path: Path, out: Path, release_min: int) -> Made:
     """Write the file and say what it is; ProvisioningError when that cannot be done."""
     try:
         key = SigningKey.load(key_path)
-        files = {path: (ROOT / path).read_bytes() for path in firmware.FILES}
-        raw = build(files, firmware.RELEASE, release_min, VERSION, key)
+        contents = {path: (ROOT / path).read_bytes() for path in firmware.FILES}
+        raw = build(contents, firmware.RELEASE, release_min, VERSION, key)
         _write(out, raw)
     except KeyUnreadable as error:
         made = f"openssl genpkey -algorithm ed25519 -out {key_path}"
@@ -61,16 +60,9 @@ def make(key_path: Path, out: Path, release_min: int) -> Made:
 
 def _write(path: Path, raw: bytes) -> None:
     """All of it or nothing, whatever happens meanwhile."""
-    aside = path.with_name(path.name + ".new")
     try:
-        with aside.open("wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        files.put(path, raw)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            aside.unlink()
         raise BundleError(
             f"{path}: cannot be written ({error.strerror}): make room, or name another place"
         ) from error

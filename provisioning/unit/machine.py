@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from provisioning import files
 from provisioning.errors import ProvisioningError
 
 # Another root directory than /, for a unit that is only a folder.
 ROOT_VARIABLE = "HAOCHAPING_ROOT"
 CONFIG, STATE = "/etc/haochaping", "/var/lib/haochaping"
 DAEMON_TOML = f"{CONFIG}/daemon.toml"
-SIGNING_KEY, TLS_KEY, TLS_CERTIFICATE = (
-    f"{STATE}/signing.pem", f"{STATE}/tls.key", f"{CONFIG}/tls.pem",
-)  # fmt: skip
+BROKER_AUTHORITY, PLATFORM_KEY = f"{CONFIG}/broker-ca.pem", f"{CONFIG}/platform.pub.pem"
+JOURNAL, SIGNING_KEY = f"{STATE}/journal.db", f"{STATE}/signing.pem"
+# Key and certificate in one file: one rename exchanges both.
+TLS = f"{STATE}/tls.pem"
+# What is under way, and which enrolment holds.
+PENDING, ENROLLED = f"{STATE}/enrolment", f"{STATE}/enrolled.json"
+SERIAL = "/proc/device-tree/serial-number"
+SERVICE = "haochaping"
 STEP_S = 120.0
 
 
@@ -46,6 +52,41 @@ class Machine:
             said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
             raise ProvisioningError(f"{' '.join(command)} failed: {said}")
         return done.stdout
+
+    def serial(self) -> str:
+        """The machine's serial number; empty where it has none."""
+        try:
+            return self.at(SERIAL).read_bytes().rstrip(b"\0\n").decode("ascii", "replace")
+        except OSError:
+            return ""
+
+    def is_synced(self) -> bool:
+        """Whether the clock follows a time server."""
+        try:
+            said = self.run("timedatectl", "show", "--property=NTPSynchronized", "--value")
+        except ProvisioningError:
+            return False
+        return said.strip() == b"yes"
+
+    def put(self, path: str, content: bytes, mode: int, *, is_daemons: bool = False) -> None:
+        """Put a file in place; `is_daemons`: for the user of the daemon alone."""
+        file = self.at(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        home = file.parent.stat()
+        owner = (home.st_uid, home.st_gid) if is_daemons and os.geteuid() == 0 else None
+        files.put(file, content, mode, owner)
+
+    def put_as(self, path: str, content: bytes, before: os.stat_result) -> None:
+        """Put a file in place with the owner and mode of the one before it."""
+        owner = (before.st_uid, before.st_gid) if os.geteuid() == 0 else None
+        files.put(self.at(path), content, before.st_mode & 0o777, owner)
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file; None if there is none."""
+        try:
+            return self.at(path).read_bytes()
+        except FileNotFoundError:
+            return None
 
     def ask(self, *command: str) -> int:
         """How a question to the system was answered: its exit code."""
