@@ -64,7 +64,10 @@ class Console:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self._err(), transient=True) as progress:
+        err = self._err()
+        with Progress(
+            *columns, console=err, transient=True, disable=not err.is_terminal
+        ) as progress:
             task = progress.add_task(what, total=total)
             yield lambda step: progress.advance(task, step)
 

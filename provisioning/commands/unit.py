@@ -157,8 +157,8 @@ def rotate(
         return 0
     with console.progress("rotating", 2 * len(units)) as advance:
         done = life.rotate(site, units, advance, signing=signing)
-    site.publish_list()
     code = _tell(site, done, console)
+    site.publish_list()
     if signing:
         for one in done:
             if one.trouble is None and not _settled(site, site.units(one.unit)[0]):
@@ -369,13 +369,22 @@ def _exchange(folder: Path, name: str, host: str, why: str, dry_run: bool, conso
 
 def _settled(site: "Site", unit: "Unit") -> bool:
     """Whether all that was left open is over, after a short wait."""
-    from provisioning.office import life
-
     patience = _Patience()
-    while not life.settle(site, unit, life.status(site.place(unit))):
+    while not _settle(site, unit):
         if not patience():
             return False
     return True
+
+
+def _settle(site: "Site", unit: "Unit") -> bool:
+    from provisioning.office import life
+
+    try:
+        return life.settle(site, unit, life.status(site.place(unit)))
+    except ProvisioningError:
+        # A daemon that just begins anew is not there for a moment; one that stays away is told by
+        # whoever looks at the hall.
+        return False
 
 
 class _Patience:

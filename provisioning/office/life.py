@@ -86,17 +86,17 @@ def exchange(
 
     How the enrolment went, and what was done at broker and platform.
     """
-    done: list[str] = []
     if host and host != unit.host:
         site.inventory.reach(unit.name, host, site.now())
     if unit.state in (INVITED, ENROLLED):
         site.inventory.end(unit.name, PLANNED, why, site.now())
-        done = site.publish(unit)
     elif unit.state in (REVOKED, RETIRED):
         raise Conflict(
             f"{unit.name} was {unit.state} and has no window any more",
             f"say which it gets: provision unit restore {unit.name} --window N",
         )
+    # Also when an earlier run was cut off before it: the broker is told twice, and no harm done.
+    done = site.publish(unit)
     return enrol(site, site.units(unit.name), advance)[0], done
 
 
