@@ -31,7 +31,7 @@ IMPORTED_IN = {
         "provisioning/__main__.py",
         "provisioning/console.py",
         "provisioning/commands/__init__.py",
-        *(f"provisioning/commands/{name}.py" for name in ("pad", "sites", "unit")),
+        *(f"provisioning/commands/{name}.py" for name in ("on_unit", "pad", "sites", "unit")),
     },
     "cryptography": {"provisioning/office/authority.py", "sim/authority.py"},
     "jsonschema_rs": {"protocol/central/schema.py"},

@@ -1,13 +1,12 @@
-"""`provision unit`: a unit's life, from the office and on the unit itself."""
+"""`provision unit`: a unit's life, from the office."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from provisioning.commands import at_site, plans, says
+from provisioning.commands import at_site, on_unit, plans, says
 from provisioning.console import Console
 from provisioning.errors import ProvisioningError
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from provisioning.office.sites import Site
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-PAPER_FROM = click.argument("stick", metavar="STICK|-")
 # Each looks at a unit's backlog once a second.
 DRAIN_S = 60
 
@@ -25,9 +23,6 @@ DRAIN_S = 60
 @click.group()
 def command() -> None:
     """A unit's life, from the office; request, install, configure and leave: on the unit itself."""
-
-
-# -- the office
 
 
 @command.command()
@@ -271,73 +266,8 @@ def retire(name: str, why: str, folder: Path, dry_run: bool, console: Console) -
     console.result({"done": done}, "\n".join(done))
 
 
-# -- the unit
-
-
-@command.command()
-@PAPER_FROM
-@click.option("--unit", "name", default="", help="Which, where the stick has several.")
-def request(stick: str, name: str) -> None:
-    """On the unit: make its keys and answer an invitation, from a stick or from standard input."""
-    from provisioning.reach.stick import Stick
-    from provisioning.unit import requesting
-    from provisioning.unit.machine import Machine
-
-    machine = Machine()
-    if stick == "-":
-        sys.stdout.buffer.write(requesting.answer(machine, sys.stdin.buffer.read()))
-        return
-    carrier = Stick(Path(stick))
-    name = name or carrier.only("invitation")
-    paper = requesting.answer(machine, carrier.read(name, "invitation"))
-    Console().say(f"{carrier.put(name, 'request', paper)}: take it to the office")
-
-
-@command.command()
-@PAPER_FROM
-@click.option("--unit", "name", default="", help="Which, where the stick has several.")
-@says
-def install(stick: str, name: str, console: Console) -> None:
-    """On the unit: install the grant, from a stick or from standard input, and serve."""
-    from dataclasses import asdict
-
-    from provisioning.reach.stick import Stick
-    from provisioning.unit import installing
-    from provisioning.unit.machine import Machine
-
-    if stick == "-":
-        raw = sys.stdin.buffer.read()
-    else:
-        carrier = Stick(Path(stick))
-        raw = carrier.read(name or carrier.only("grant"), "grant")
-    done = installing.install(Machine(), raw)
-    console.result(asdict(done), f"this machine is {done.source}, and serves")
-
-
-@command.command()
-@click.argument("settings", metavar="-", type=click.File("rb"))
-def configure(settings: Any) -> None:
-    """On the unit: put the office's settings into the daemon's file, and serve by them."""
-    import json
-
-    from provisioning.unit import installing
-    from provisioning.unit.machine import Machine
-
-    try:
-        tables = json.loads(settings.read())
-    except ValueError as error:
-        raise ProvisioningError(f"no settings: {error}") from error
-    installing.configure(Machine(), tables)
-
-
-@command.command()
-@click.argument("source", metavar="/AREA/HALL/UNIT")
-def leave(source: str) -> None:
-    """On the unit: be it no longer. Its journal stays, its keys do not."""
-    from provisioning.unit import installing
-    from provisioning.unit.machine import Machine
-
-    installing.leave(Machine(), source)
+for one in on_unit.COMMANDS:
+    command.add_command(one)
 
 
 def _chosen(site: "Site", names: Sequence[str], *, is_all: bool) -> "list[Unit]":
