@@ -62,10 +62,15 @@ def invite(site: Site, unit: Unit, *, new_signing_key: bool = False) -> bytes:
             f"{unit.name} was {unit.state}", f"bring it back: `provision unit restore {unit.name}`"
         )
     now = site.now()
+    life = timedelta(hours=site.settings.token_hours)
     held = site.inventory.open_invitation(unit.name, now)
-    if held is not None and Invitation.read(held.encode()).new_signing_key == new_signing_key:
-        return held.encode()
-    until = now + timedelta(hours=site.settings.token_hours)
+    if held is not None:
+        open_one = Invitation.read(held.encode())
+        # One made when this computer's clock was ahead is answered before it was made.
+        is_of_later = open_one.until - life > now + CLOCKS_APART_MAX
+        if open_one.new_signing_key == new_signing_key and not is_of_later:
+            return held.encode()
+    until = now + life
     invitation = Invitation(
         id=secrets.token_hex(ID_LEN),
         source=Source.parse(unit.source),
@@ -96,7 +101,7 @@ def issue(site: Site, raw: bytes) -> tuple[Unit, bytes, list[str]]:
     unit = site.units(name)[0]
     digest = hashlib.sha256(raw.strip()).hexdigest()
     certificate = site.inventory.certificate_for(digest)
-    warnings = _check_clock(request, site.now()) if certificate is None else []
+    warnings: list[str] = []
     if certificate is None:
         if is_over:
             raise Conflict(
@@ -104,6 +109,8 @@ def issue(site: Site, raw: bytes) -> tuple[Unit, bytes, list[str]]:
                 f"`provision unit invite {name}` makes a new one; the unit answers it again",
             )
         _check(site, unit, request, invitation)
+        invited = invitation.until - timedelta(hours=site.settings.token_hours)
+        warnings = _check_clock(request, invited, site.now())
         certificate = _issue(site, unit, request, digest)
     elif certificate.revoked is not None:
         raise Conflict(
@@ -289,20 +296,22 @@ def _issue(site: Site, unit: Unit, request: Request, digest: str) -> Certificate
     return certificate
 
 
-def _check_clock(request: Request, now: datetime) -> list[str]:
-    apart = request.made - now
-    if abs(apart) <= CLOCKS_APART_MAX:
+def _check_clock(request: Request, invited: datetime, now: datetime) -> list[str]:
+    """A request is made after its invitation and before it is read, however it is carried."""
+    if request.made > now + CLOCKS_APART_MAX:
+        apart, office, unit = request.made - now, "behind", "ahead"
+    elif request.made < invited - CLOCKS_APART_MAX:
+        apart, office, unit = invited - request.made, "ahead of", "behind"
+    else:
         return []
-    minutes = int(abs(apart).total_seconds() // 60)
+    minutes = int(apart.total_seconds() // 60)
     if request.is_synced:
-        way = "behind" if apart > timedelta(0) else "ahead of"
         raise ClockWrong(
-            f"this computer's clock is {minutes} min {way} that of {request.source.unit}, which "
+            f"this computer's clock is {minutes} min {office} that of {request.source.unit}, which "
             "follows a time server: certificates made now would begin and end at a wrong time",
             "set this computer's clock right (timedatectl set-ntp true)",
         )
-    way = "ahead" if apart > timedelta(0) else "behind"
     return [
-        f"the clock of {request.source.unit} is {minutes} min {way} and follows no time server: it "
-        "rates and records, and connects as soon as it knows the time"
+        f"the clock of {request.source.unit} is {minutes} min {unit} and follows no time server: "
+        "it rates and records, and connects as soon as it knows the time"
     ]

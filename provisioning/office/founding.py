@@ -9,7 +9,7 @@ from provisioning import files
 from provisioning.errors import ProvisioningError
 from provisioning.office import authority, passphrase, settings, windows
 from provisioning.office.authority import Authority
-from provisioning.office.sites import AUTHORITY, SITE, Site
+from provisioning.office.sites import AUTHORITY, SITE, Clock, Site, utc_now
 
 
 class Given(NamedTuple):
@@ -26,6 +26,7 @@ def found(
     copies: Mapping[str, Path],
     list_file: Path | None,
     given: Given,
+    now: Clock = utc_now,
 ) -> list[str]:
     """Make the folder a site, or go on where that was cut off; what was done.
 
@@ -42,7 +43,7 @@ def found(
     if not (folder / SITE).exists():
         files.put(folder / SITE, text.encode())
         done.append(f"wrote {folder / SITE}")
-    site = Site.open(folder)
+    site = Site.open(folder, now)
     site.platform_key()
     done += _authorise(site, given)
     done += site.inventory.plan(wanted, site.now())

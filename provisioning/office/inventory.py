@@ -278,7 +278,12 @@ class Inventory:
             )
             self._db.table("invitations").update(invitation, {"answered": request})
             self._db.table("units").update(name, {"serial": serial or None})
-            self._note(name, "issued", {"certificate": certificate.number, "kid": key.kid}, at)
+            self._note(
+                name,
+                "issued",
+                {"certificate": certificate.number, "kid": key.kid, "serial": serial},
+                at,
+            )
 
     def installed(self, name: str, at: datetime, *, ends_older: bool = True) -> None:
         """Note that a unit has its certificate, and, unless told otherwise, no older one."""
@@ -305,7 +310,9 @@ class Inventory:
                     [now, name],
                 )
             self._db.execute("UPDATE invitations SET is_over = 1 WHERE unit = ?", [name])
-            self._db.table("units").update(name, {"state": state, "old_keys": 0, "leaving": "[]"})
+            self._db.table("units").update(
+                name, {"state": state, "serial": None, "old_keys": 0, "leaving": "[]"}
+            )
             if state not in IN_USE:
                 self._db.execute("DELETE FROM windows WHERE unit = ?", [name])
             self._note(name, state, {"why": why}, at)
@@ -368,7 +375,7 @@ class Inventory:
         found = self.unit(name)
         assert found is not None
         with self._db.atomic():
-            self._db.table("units").update(name, {"state": PLANNED, "serial": None})
+            self._db.table("units").update(name, {"state": PLANNED})
             wanted = replace(_as_wanted(found), windows=tuple(windows))
             self._check(wanted, None)
             self._change(wanted)

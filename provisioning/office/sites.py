@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,19 +24,27 @@ LIST_LEFT = timedelta(days=21)
 FALLEN_BACK = timedelta(days=1)
 
 
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time, as this computer believes."""
+    return datetime.now(UTC)
+
+
 class NoSite(ProvisioningError):
     """There is no site folder here."""
 
 
 class Site:
-    """The opened folder; `now` is this computer's clock."""
+    """The opened folder; `now` is the time, as this computer believes."""
 
-    def __init__(self, folder: Path, found: Settings) -> None:
-        self.folder, self.settings = folder, found
+    def __init__(self, folder: Path, found: Settings, now: Clock = utc_now) -> None:
+        self.folder, self.settings, self.now = folder, found, now
         self.inventory = Inventory(folder / INVENTORY, found.source)
 
     @classmethod
-    def open(cls, folder: Path) -> "Site":
+    def open(cls, folder: Path, now: Clock = utc_now) -> "Site":
         """The site in the folder. Raises NoSite, BadSettings."""
         path = folder / SITE
         try:
@@ -49,13 +57,7 @@ class Site:
             ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise NoSite(f"{path}: cannot be read ({error})") from error
-        site = cls(folder, settings.read(str(path), text))
-        site._check_clock()
-        return site
-
-    def now(self) -> datetime:
-        """The time, as this computer believes."""
-        return datetime.now(UTC)
+        return cls(folder, settings.read(str(path), text), now)
 
     def units(self, *names: str) -> list[Unit]:
         """The named units, or all in use. Raises ProvisioningError for a name that is not there."""
@@ -164,12 +166,13 @@ class Site:
         """What will be trouble if nobody does anything."""
         until = self.list_until()
         if until is None or self.settings.sign or until - self.now() > LIST_LEFT:
-            return []
+            return self._clock_warning()
         left = (until - self.now()).days
         says = f"ends in {left} days" if left >= 0 else "has ended"
         return [
+            *self._clock_warning(),
             f"the revocation list {says} ({until:%Y-%m-%d}), and the broker then refuses every "
-            "unit of this hall: `provision site list`"
+            "unit of this hall: `provision site list`",
         ]
 
     def _authority(self) -> Authority:
@@ -185,15 +188,14 @@ class Site:
                 f"{path}: {what} is missing", f"put the file there, as {SITE} names it"
             ) from error
 
-    def _check_clock(self) -> None:
+    def _clock_warning(self) -> list[str]:
         latest = self.inventory.latest()
         if latest is None or datetime.fromisoformat(latest) - self.now() < FALLEN_BACK:
-            return
-        raise ProvisioningError(
-            f"this computer believes it is {self.now():%Y-%m-%d %H:%M} UTC, but something was done "
-            f"here at {latest} already: its clock is wrong",
-            "set it right (timedatectl set-ntp true), then run the same command again",
-        )
+            return []
+        return [
+            f"this computer believes it is {self.now():%Y-%m-%d %H:%M} UTC, and something was done "
+            f"here at {latest}: its clock is wrong, or was (timedatectl set-ntp true)"
+        ]
 
 
 def _put(path: Path, content: bytes) -> None:

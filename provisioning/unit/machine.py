@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,19 +24,21 @@ SERVICE = "haochaping"
 STEP_S = 120.0
 
 
-class Machine:
-    """A unit's root directory; paths inside it begin with /."""
+def utc_now() -> datetime:
+    """The time, as this machine believes."""
+    return datetime.now(UTC)
 
-    def __init__(self, root: Path | None = None) -> None:
+
+class Machine:
+    """A unit's root directory, in which paths begin with /; `now` is its clock."""
+
+    def __init__(self, root: Path | None = None, now: Callable[[], datetime] = utc_now) -> None:
         self.root = root or Path(os.environ.get(ROOT_VARIABLE, "/"))
+        self.now = now
 
     def at(self, path: str) -> Path:
         """Where the path lies for us."""
         return self.root / path.lstrip("/")
-
-    def now(self) -> datetime:
-        """The time, as this machine believes."""
-        return datetime.now(UTC)
 
     def run(self, *command: str, given: bytes = b"") -> bytes:
         """What a program of the system printed; ProvisioningError when it failed or is missing."""
