@@ -213,9 +213,16 @@ class ShippedMosquitto(Mosquitto):
         ):
             shutil.copy(source, folder / name)
 
-    def revoke(self, unit: str, new_list: Path) -> subprocess.CompletedProcess[str]:
-        """Run the shipped script."""
-        command = ["sh", str(self.folder / "revoke"), unit, str(new_list)]
+    def revoke(self, new_list: Path, *units: str) -> subprocess.CompletedProcess[str]:
+        """Run the shipped script: put a list in use and end these units' sessions."""
+        return self._run_revoke(str(new_list), *units)
+
+    def check_lists(self, *days: str) -> subprocess.CompletedProcess[str]:
+        """Run the shipped script: whether a list runs out within so many days."""
+        return self._run_revoke("--check", *days)
+
+    def _run_revoke(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = ["sh", str(self.folder / "revoke"), *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=START_S, check=False)
 
     def _placed(self, text: str) -> str:
