@@ -24,7 +24,7 @@ from central.ingest import Admitted, Finding, Outcome
 from central.journal import Epoch
 from central.judge import Arrival, admit
 from central.metrics import Metrics
-from central.registry import RegistryFile
+from central.registry_files import RegistryFiles
 from central.store import Store
 from central.tables import open_database
 from protocol.central import receipts, topics
@@ -56,7 +56,8 @@ class Centre:
         """out: where each happening is printed as a line of JSON, if anywhere."""
         self._out = out
         self._key = SigningKey.load(config.platform_key)
-        self._registry = RegistryFile(config.registry)
+        self._registry = RegistryFiles(config.registry)
+        self._read_registry(at_start=True)
         self._registry_at_s = self._tick_at_s = self._watch_at_s = self._store_at_s = 0.0
         self._config = config
         self._metrics = Metrics(config.metrics)
@@ -196,14 +197,22 @@ class Centre:
         if now_s < self._registry_at_s:
             return
         self._registry_at_s = now_s + REGISTRY_S
-        try:
-            changed = self._registry.refresh()
-        except RegistryError as error:
-            log.warning("%s; the units known before stay known", error)
-            return
-        if changed:
+        if self._read_registry():
             log.info("registry read units=%d", len(self._registry.registry))
             store.keep_keys(self._registry.registry, _utc_ms())
+
+    def _read_registry(self, *, at_start: bool = False) -> bool:
+        """Whether it names other units than before.
+
+        At the start it raises RegistryError when something is wrong and no unit is known; the bad
+        file of one hall must not keep the centre from serving all others.
+        """
+        is_changed, troubles = self._registry.refresh()
+        if at_start and troubles and not len(self._registry.registry):
+            raise RegistryError("\n".join(troubles))
+        for trouble in troubles:
+            log.warning("%s; the units known before stay known", trouble)
+        return is_changed
 
     # -- what is said
 

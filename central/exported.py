@@ -6,7 +6,8 @@ from pathlib import Path
 
 from central.archive import KeyRow, ProblemRow, Row
 from central.errors import CentralError
-from central.registry import Registry, RegistryFile
+from central.registry import Registry
+from central.registry_files import load
 from protocol.central.entry import BadEntry, Entry, Source, read
 
 # In place of those of an entry that cannot be read.
@@ -22,7 +23,7 @@ class Exported:
 
     def __init__(self, journal: Path, registry: Path, receipt: Path | None = None) -> None:
         self._journal = journal
-        self._registry: Registry = RegistryFile(registry).registry
+        self._registry: Registry = load(registry)
         self._receipt = None if receipt is None else _text(receipt).strip()
         self._source = self._whose()
 

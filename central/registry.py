@@ -1,11 +1,14 @@
-"""Which units exist, which keys are theirs, and which no longer."""
+"""Which units exist, which keys are theirs, and which no longer (pure).
+
+Members that are not named here are passed over, in a unit's row and in a key's: whoever writes the
+registry may say more in it (`retired`, who installed it), and a later one may say more to a later
+centre. What counts is `keys` and `revoked`.
+"""
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self
 
 from central.errors import RegistryError
@@ -71,39 +74,6 @@ class Registry:
         if len({source for source, _ in units}) != len(units):
             raise RegistryError("a unit occurs twice")
         return cls(dict(units))
-
-
-class RegistryFile:
-    """The registry in a file that may be replaced while the centre runs."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: tuple[int, int, int] | None = None  # inode, time of change, size
-        self.registry = Registry({})
-        self.refresh()
-
-    def refresh(self) -> bool:
-        """Read the file again when it is another one than before; whether it was.
-
-        Raises RegistryError, once for each bad file, and keeps the units it had.
-        """
-        seen = self._look()
-        if seen == self._seen:
-            return False
-        self._seen = seen
-        try:
-            self.registry = Registry.parse(self._path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, RegistryError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise RegistryError(f"{self._path}: {reason}") from error
-        return True
-
-    def _look(self) -> tuple[int, int, int]:
-        try:
-            status = os.stat(self._path)
-        except OSError:
-            return (0, 0, 0)
-        return (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def _unit(row: Any) -> tuple[Source, Unit]:

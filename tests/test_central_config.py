@@ -1,14 +1,13 @@
 """The centre's configuration and registry: all mistakes at once, in words."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from central.config import load, parse
 from central.errors import ConfigError, RegistryError
-from central.registry import Registry, RegistryFile, Unit, dump
+from central.registry import Registry, Unit, dump
 from protocol.central.entry import Source
 from sim.journals import key
 
@@ -152,6 +151,14 @@ def test_registry_when_a_key_was_revoked_then_it_is_known_and_not_current() -> N
     assert registry.current_keys(SOURCE).keys() == {new.kid}
 
 
+def test_registry_when_it_says_more_than_the_centre_knows_then_that_is_passed_over() -> None:
+    (row,) = json.loads(dump(UNITS))["units"]
+    row |= {"retired": "2026-11-22T10:00:00Z", "note": {"by": "somebody"}}
+    row["keys"][0]["made"] = "2026-11-20"
+    text = json.dumps({"units": [row], "site": "330102-h01"})
+    assert dump(dict(Registry.parse(text).items())) == dump(UNITS)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -173,32 +180,3 @@ def test_registry_when_a_key_was_revoked_then_it_is_known_and_not_current() -> N
 def test_registry_when_it_is_wrong_then_says_how(text: str, reason: str) -> None:
     with pytest.raises(RegistryError, match=reason):
         Registry.parse(text)
-
-
-def test_registry_file_when_replaced_then_is_read_again_once(tmp_path: Path) -> None:
-    path = tmp_path / "registry.json"
-    path.write_text(dump({}))
-    file = RegistryFile(path)
-    assert not file.refresh()
-    (tmp_path / "new").write_text(dump(UNITS))
-    os.replace(tmp_path / "new", path)
-    assert file.refresh()
-    assert not file.refresh()
-    assert file.registry.get(SOURCE) is not None
-
-
-def test_registry_file_when_it_turns_bad_then_says_so_once_and_keeps_the_units(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "registry.json"
-    path.write_text(dump(UNITS))
-    file = RegistryFile(path)
-    path.write_text("{")
-    with pytest.raises(RegistryError, match=r"registry\.json: not JSON"):
-        file.refresh()
-    assert not file.refresh()
-    path.unlink()
-    with pytest.raises(RegistryError, match="No such file"):
-        file.refresh()
-    assert not file.refresh()
-    assert file.registry.get(SOURCE) is not None

@@ -80,7 +80,9 @@ PURE = (
     "provisioning/office/windows.py",
     *(
         f"central/{name}.py"
-        for name in ("asks", "columns", "ingest", "journal", "judge", "statement", "wording")
+        for name in (
+            "asks", "columns", "ingest", "journal", "judge", "registry", "statement", "wording",
+        )
     ),
 )  # fmt: skip
 IMPURE_MODULES = {
