@@ -1,8 +1,8 @@
 """The alarms: what an operator has to look at, open until its cause is gone or somebody closes it.
 
 An alarm opens with the first problem of its name at a unit and counts the others. Silence, a gap, a
-head that does not arrive and a wrong clock close by themselves; who tells the truth about forged or
-doubled entries is for people to decide (real I/O).
+head that does not arrive, a wrong clock and a list that runs out close by themselves; who tells the
+truth about forged or doubled entries is for people to decide (real I/O).
 """
 
 from typing import NamedTuple
@@ -50,6 +50,13 @@ FILLED = (
 PROVED, TOLD = "proved_seq > upto", "proved_seq <= upto"
 
 
+IS_SAID = """
+SELECT 1 FROM alarms
+WHERE source = ? AND name = ? AND sentence = ? AND closed_utc_ms IS NULL
+"""
+NOBODY = ""  # in place of a source, when no unit is meant
+
+
 class Alarm(NamedTuple):
     """One row of the table; closed_utc_ms None: it is open."""
 
@@ -93,6 +100,14 @@ class Alarms:
         self._watch_holes("gap", PROVED, now, limits.gap_ms, "are missing and do not come")
         says = "exist, as the unit says, and do not come"
         self._watch_holes("withheld", TOLD, now, limits.withheld_ms, says)
+
+    def watch_list(self, sentence: str | None, now: int) -> None:
+        """Open the alarm about the broker's lists, or follow its sentence; None closes it."""
+        if sentence is None:
+            self.clear("stale_list", NOBODY, now)
+        # Looked at each few seconds and by each worker: counted once for what is new.
+        elif not self._db.rows(IS_SAID, (NOBODY, "stale_list", sentence)):
+            self.find(NOBODY, "stale_list", sentence, now, clears=True)
 
     def untold(self) -> list[Alarm]:
         """Those that opened or closed and were not published yet."""

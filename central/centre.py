@@ -12,14 +12,16 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from math import inf
 from types import FrameType
-from typing import NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+from central import revocation
 from central.alarms import Alarm
 from central.asks import Ask
 from central.broker import Broker, Message
 from central.config import Config
-from central.errors import RegistryError, StoreError
+from central.errors import ListUnreadable, RegistryError, StoreError
 from central.ingest import Admitted, Finding, Outcome
 from central.journal import Epoch
 from central.judge import Arrival, admit
@@ -31,6 +33,9 @@ from protocol.central import receipts, topics
 from protocol.central.canonical import canonical
 from protocol.central.entry import Source, utc_text
 from protocol.central.signing import SigningKey
+
+if TYPE_CHECKING:
+    from central.revocation_file import RevocationFile
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +66,7 @@ class Centre:
         self._registry_at_s = self._tick_at_s = self._watch_at_s = self._store_at_s = 0.0
         self._config = config
         self._metrics = Metrics(config.metrics)
+        self._lists = _revocation_file(config)
         self._batches: deque[_Batch] = deque()
         self._store_trouble = ""
 
@@ -144,6 +150,7 @@ class Centre:
         if now_s >= self._watch_at_s:
             self._watch_at_s = now_s + WATCH_S
             store.alarms.watch(now, self._config.alarms)
+            self._watch_lists(store, now)
             counts = Counter(alarm.name for alarm in store.alarms.all())
             self._metrics.alarms({name: counts[name] for name in topics.ALARMS})
         if not broker.is_up:
@@ -155,6 +162,19 @@ class Centre:
         for alarm in store.alarms.untold():
             self._call_out(alarm, broker)
             store.alarms.told(alarm)
+
+    def _watch_lists(self, store: Store, now: int) -> None:
+        if self._lists is None:
+            return
+        try:
+            lists = self._lists.read()
+        except ListUnreadable as error:
+            store.alarms.watch_list(str(error), now)
+            self._metrics.list_days(0)
+            return
+        store.alarms.watch_list(revocation.stale(lists, now, self._config.alarms.list_ms), now)
+        left_ms = revocation.left_ms(lists, now)
+        self._metrics.list_days(inf if left_ms is None else left_ms / revocation.DAY_MS)
 
     def _ask(self, ask: Ask, broker: Broker) -> None:
         value = {"epoch": ask.epoch, "from": ask.first, "upto": ask.last}
@@ -247,6 +267,16 @@ class Centre:
         assert self._out
         self._out.write(line + "\n")
         self._out.flush()
+
+
+def _revocation_file(config: Config) -> "RevocationFile | None":
+    path = config.broker.revocation_list
+    if path is None:
+        return None
+    # Here, so that a centre that watches no list needs neither cryptography nor the 10 MB it takes.
+    from central.revocation_file import RevocationFile
+
+    return RevocationFile(path)
 
 
 @contextmanager

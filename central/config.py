@@ -11,6 +11,9 @@ from central.errors import ConfigError
 _T = TypeVar("_T")
 PROTOCOLS = (4, 5)  # MQTT 3.1.1 and 5, numbered as in the CONNECT packet
 DAY_S = 86_400
+DAY_MS = 1000 * DAY_S
+LIST_DAYS = 14
+LIST_DAYS_MIN = 7  # who notices on a Friday still has a working week
 LEVEL = re.compile(r"[0-9A-Za-z][\w.-]{0,31}", re.ASCII)  # of a topic: an area, a group's name
 URL = re.compile(r"postgres(ql)?://\S+")
 
@@ -25,6 +28,7 @@ class BrokerConfig:
     client_id: str
     share: str | None
     areas: tuple[str, ...]
+    revocation_list: Path | None
     tls_ca: Path | None
     tls_certificate: Path | None
     tls_key: Path | None
@@ -45,11 +49,12 @@ class StoreConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmConfig:
-    """After how long which silence is an alarm."""
+    """After how long which silence is an alarm, and how long before its end a list is."""
 
     silent_ms: int
     gap_ms: int
     withheld_ms: int
+    list_ms: int = LIST_DAYS * DAY_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +100,8 @@ def parse(text: str, folder: Path) -> Config:
             silent_ms=1000 * reader.integer("alarms.silent_s", 300, low=60, high=DAY_S),
             gap_ms=1000 * reader.integer("alarms.gap_s", 30, low=1, high=DAY_S),
             withheld_ms=1000 * reader.integer("alarms.withheld_s", 600, low=1, high=DAY_S),
+            list_ms=DAY_MS
+            * reader.integer("alarms.list_days", LIST_DAYS, low=LIST_DAYS_MIN, high=365),
         ),
         metrics=MetricsConfig(
             host=reader.text("metrics.host", "127.0.0.1"),
@@ -112,6 +119,7 @@ def _broker(reader: "_Reader", folder: Path) -> BrokerConfig:
         name: folder / found if (found := reader.maybe(f"broker.{name}")) else None
         for name in ("tls_ca", "tls_certificate", "tls_key")
     }
+    revocation_list = reader.maybe("broker.revocation_list")
     if (tls["tls_certificate"] is None) != (tls["tls_key"] is None):
         reader.wrong("broker.tls_key: a certificate and its key go together")
     elif tls["tls_key"] and tls["tls_ca"] is None:
@@ -123,6 +131,7 @@ def _broker(reader: "_Reader", folder: Path) -> BrokerConfig:
         client_id=reader.text("broker.client_id", "haochaping-central"),
         share=reader.maybe("broker.share", LEVEL, "letters, digits, _ . and -"),
         areas=reader.levels("broker.areas"),
+        revocation_list=folder / revocation_list if revocation_list else None,
         **tls,
     )
 

@@ -17,5 +17,9 @@ class RegistryError(CentralError):
     """The registry of units cannot be read."""
 
 
+class ListUnreadable(CentralError):
+    """The broker's revocation lists are not there, or none can be read."""
+
+
 class StoreError(CentralError):
     """The database cannot be opened, is not ours, or does not take a commit."""

@@ -27,6 +27,7 @@ NAMES = {
     "clock": "the unit's clock is far off, was stepped far, or is not known",
     "withheld": "what the unit says it counted is not what its journal holds",
     "silent_unit": "nothing is heard of a unit",
+    "stale_list": "the broker's list of revoked certificates runs out, or cannot be read",
 }
 # Which alarm a problem raises: what an operator does about it, not what exactly was found.
 ALARM_OF = {
@@ -49,6 +50,7 @@ ALARM_OF = {
     "bad_entry": "schema",
     "not_canonical": "schema",
     "bad_note": "schema",
+    "stale_list": "stale_list",
 }
 NOTE_LEN_MAX = 8192  # health names each counter of a unit: 2 KiB today
 CLOCK_MS_MAX = 120_000  # timesyncd holds a second; who is two minutes off has a wrong clock

@@ -33,6 +33,8 @@ class Metrics:
         self._up = Gauge("hcp_up", "1: connected", ["to"], registry=registry)
         self._alarms = Gauge("hcp_open_alarms", "Open alarms", ["name"], registry=registry)
         self._units = Gauge("hcp_units", "Registered units", registry=registry)
+        self._registry = registry
+        self._list_days: Gauge | None = None
         if config.port:
             try:
                 start_http_server(config.port, config.host, registry)
@@ -71,6 +73,14 @@ class Metrics:
         self._up.labels("store").set(store)
         self._held.set(held)
         self._units.set(units)
+
+    def list_days(self, days: float) -> None:
+        """Show for how many days the broker's lists still hold; 0: they cannot be read."""
+        if self._list_days is None:
+            # Not before: a centre that watches no list would show one that has run out.
+            says = "Until the first revocation list of the broker runs out"
+            self._list_days = Gauge("hcp_list_days", says, registry=self._registry)
+        self._list_days.set(days)
 
     def alarms(self, counts: dict[str, int]) -> None:
         """Show how many alarms of each name are open."""

@@ -137,6 +137,32 @@ def test_watch_when_a_hole_does_not_move_then_it_is_an_alarm_until_it_is_filled(
     assert names(alarms) == []
 
 
+def test_watch_list_when_it_runs_out_then_one_alarm_of_no_unit_follows_it_until_it_is_renewed(
+    alarms: Alarms,
+) -> None:
+    alarms.watch_list(None, NOW)
+    assert alarms.all() == []
+    for after in range(3):
+        alarms.watch_list("runs out in 13 days", NOW + after)
+    (opened,) = alarms.untold()
+    assert (opened.name, opened.source, opened.seen_count) == ("stale_list", "", 1)
+    assert (opened.opened_utc_ms, opened.last_utc_ms) == (NOW, NOW)
+    alarms.told(opened)
+    alarms.watch_list("runs out in 12 days", NOW + 5)
+    (alarm,) = alarms.all()
+    assert (alarm.seen_count, alarm.sentence) == (2, "runs out in 12 days")
+    alarms.watch_list(None, NOW + 6)
+    (closed,) = alarms.untold()
+    assert closed.closed_utc_ms == NOW + 6
+    alarms.watch_list("runs out in 13 days", NOW + 7)
+    assert [each.seen_count for each in alarms.all()] == [1]
+    # An operator's word does not make the list new.
+    (again,) = alarms.all()
+    alarms.close(again.id, NOW + 8)
+    alarms.watch_list("runs out in 13 days", NOW + 9)
+    assert names(alarms) == ["stale_list"]
+
+
 def test_watch_when_the_hole_is_filled_then_levels_withheld_stay_an_alarm(
     store: Store, alarms: Alarms
 ) -> None:

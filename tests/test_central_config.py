@@ -53,6 +53,7 @@ def test_parse_when_only_the_needful_is_given_then_the_rest_has_defaults() -> No
     assert (config.broker.share, config.broker.areas, config.broker.tls_ca) == (None, (), None)
     assert (config.alarms.silent_ms, config.alarms.gap_ms) == (300_000, 30_000)
     assert (config.alarms.withheld_ms, config.metrics.port) == (600_000, 0)
+    assert (config.alarms.list_ms, config.broker.revocation_list) == (14 * 86_400_000, None)
 
 
 def test_parse_when_a_cluster_is_configured_then_takes_it() -> None:
@@ -67,12 +68,14 @@ def test_parse_when_a_cluster_is_configured_then_takes_it() -> None:
     tls_ca = "ca.pem"
     tls_certificate = "centre.pem"
     tls_key = "centre.key"
+    revocation_list = "unit.crl"
     """
     config = parse(text, Path("/etc/central"))
     assert config.store.url == "postgresql://db.example/hcp"
     assert config.store.place == "PostgreSQL"
     assert (config.broker.share, config.broker.areas) == ("centre", ("330102", "330106"))
     assert config.broker.tls_key == Path("/etc/central/centre.key")
+    assert config.broker.revocation_list == Path("/etc/central/unit.crl")
     assert config.metrics.port == 9464
 
 
@@ -84,6 +87,7 @@ def test_parse_when_a_cluster_is_configured_then_takes_it() -> None:
         ('broker.areas = "330102"', "broker.areas: is '330102', must be a list of area codes"),
         ('broker.areas = ["+"]', "broker.areas: is ['+'], must be a list of area codes"),
         ('broker.tls_key = "k"', "broker.tls_key: a certificate and its key go together"),
+        ("alarms.list_days = 6", "alarms.list_days: is 6, must be a whole number from 7 to 365"),
         ("alarms.silent_s = 5", "alarms.silent_s: is 5, must be a whole number from 60 to 86400"),
         (
             'store.url = "mysql://x"',

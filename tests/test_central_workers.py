@@ -16,6 +16,8 @@ from central.registry import Unit
 from central.tables import open_database
 from protocol.central.chain import verify
 from protocol.central.entry import Entry, Source, read
+from protocol.central.schema import message_problems
+from sim.authority import Authority
 from sim.brokers import Mosquitto
 from sim.centres import Centre, wait_for
 from sim.journals import Writer, key
@@ -201,9 +203,15 @@ def test_metrics_when_prometheus_asks_then_counts_and_names_no_unit(
 ) -> None:
     port = free_port()
     more = f"metrics.port = {port}"
-    centre = Centre(tmp_path, broker.port, units=UNITS, more=more)
+    unit_list = Authority(tmp_path, "hall").revoke(days=(-20, 9.5))
+    lists = {"revocation_list": str(unit_list)}
+    centre = Centre(tmp_path, broker.port, units=UNITS, more=more, **lists)
     centre.start()
     centre.next("ready")
+    alarm = centre.next("alarm")
+    assert (alarm["name"], alarm["source"], alarm["state"]) == ("stale_list", None, "open")
+    assert ", in 9 days, and from then on the broker lets none" in alarm["sentence"]
+    assert message_problems("alarm", alarm) == []
     entries = written(writers(), 3)
     with Load(broker.port, entries) as load:
         load.send()
@@ -225,6 +233,8 @@ def test_metrics_when_prometheus_asks_then_counts_and_names_no_unit(
     assert found['hcp_up{to="broker"}'] == found['hcp_up{to="store"}'] == 1
     assert found["hcp_units"] == UNIT_COUNT
     assert found['hcp_open_alarms{name="fork"}'] == 0
+    assert found['hcp_open_alarms{name="stale_list"}'] == 1
+    assert 9 < found["hcp_list_days"] < 9.5
     assert not any("330102" in name or "satisfaction" in name for name in found)
     assert centre.stop() == 0
 

@@ -326,8 +326,8 @@ def test_page_says_of_each_topic_what_the_description_says() -> None:
 def test_page_names_every_problem_the_centre_may_find() -> None:
     (row,) = re.findall(r"^\| refused.*\n\|[-|]+\|\n(.*)", PAGE, re.M)
     named = set(re.findall(r"`(\w+)`", row))
-    # A repetition is harmless, and silence is no message.
-    assert named == set(judge.NAMES) - {"repeated", "silent_unit"}
+    # A repetition is harmless, and neither silence nor a list is a message.
+    assert named == set(judge.NAMES) - {"repeated", "silent_unit", "stale_list"}
 
 
 def test_page_receipt_is_the_text_that_is_signed() -> None:

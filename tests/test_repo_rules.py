@@ -33,7 +33,11 @@ IMPORTED_IN = {
         "provisioning/commands/__init__.py",
         *(f"provisioning/commands/{name}.py" for name in ("on_unit", "pad", "sites", "unit")),
     },
-    "cryptography": {"provisioning/office/authority.py", "sim/authority.py"},
+    "cryptography": {
+        "central/revocation_file.py",
+        "provisioning/office/authority.py",
+        "sim/authority.py",
+    },
     "jsonschema_rs": {"protocol/central/schema.py"},
     "littlefs": {"sim/flash.py"},
     "luma": {"daemon/front/oled.py", "sim/emulator.py"},
@@ -81,7 +85,8 @@ PURE = (
     *(
         f"central/{name}.py"
         for name in (
-            "asks", "columns", "ingest", "journal", "judge", "registry", "statement", "wording",
+            "asks", "columns", "ingest", "journal", "judge", "registry", "revocation", "statement",
+            "wording",
         )
     ),
 )  # fmt: skip

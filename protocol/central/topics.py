@@ -13,7 +13,7 @@ CONFIG = "config"  # down
 ASK = "ask"  # down: send again from a sequence number, self-test
 UP_NAMES = (*KINDS, STATE, HEALTH)
 DOWN_NAMES = (RECEIPT, CONFIG, ASK)
-# What the platform calls out about a unit; no unit hears it.
+# What the platform calls out about a unit, or about what all units need; no unit hears it.
 ALARMS = (
     "fork",
     "rollback",
@@ -25,8 +25,9 @@ ALARMS = (
     "withheld",
     "clock",
     "schema",
+    "stale_list",
 )
-NOWHERE = "/-/-/-"  # in place of a source that cannot be read; no source begins with "-"
+NOWHERE = "/-/-/-"  # when it is about no unit that can be named; no source begins with "-"
 EVERY_AREA = "+"
 
 Direction = Literal["up", "down"]
