@@ -27,13 +27,19 @@ IS_NOT_OPEN = """
 NOT EXISTS (SELECT 1 FROM alarms WHERE alarms.source = {table}.source AND alarms.name = '{name}'
     AND closed_utc_ms IS NULL)
 """
+# Units that were retired, moved or revoked: all their keys are, and silence is what was meant.
+GIVEN_UP = """
+SELECT source FROM keys GROUP BY source
+HAVING sum(CASE WHEN revoked IS NULL AND removed_utc_ms IS NULL THEN 1 ELSE 0 END) = 0
+"""
 SILENT = f"""
 SELECT source, heard_utc_ms FROM units
-WHERE heard_utc_ms < ? AND {IS_NOT_OPEN.format(table="units", name="silent_unit")} ORDER BY source
+WHERE heard_utc_ms < ? AND source NOT IN ({GIVEN_UP})
+    AND {IS_NOT_OPEN.format(table="units", name="silent_unit")} ORDER BY source
 """
 HEARD = f"""
 {CLOSE} AND clears = 1 AND name = 'silent_unit'
-    AND source IN (SELECT source FROM units WHERE heard_utc_ms >= ?)
+    AND source IN (SELECT source FROM units WHERE heard_utc_ms >= ? UNION {GIVEN_UP})
 """
 HOLES = """
 SELECT source, epoch, hole_first, hole_last FROM epochs

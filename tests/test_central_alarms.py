@@ -11,10 +11,12 @@ from central.config import AlarmConfig, StoreConfig
 from central.ingest import Outcome
 from central.journal import Epoch
 from central.judge import ALARM_OF, NAMES
+from central.registry import Registry, Unit
 from central.store import Store
 from central.tables import open_database
 from protocol.central import topics
 from protocol.central.entry import Source
+from sim.journals import key
 
 SOURCE, OTHER = Source("330102", "h01", "w03"), Source("330102", "h01", "w04")
 LIMITS = AlarmConfig(silent_ms=300_000, gap_ms=30_000, withheld_ms=600_000)
@@ -113,6 +115,30 @@ def test_watch_when_nothing_is_heard_then_the_unit_is_silent_until_it_speaks(
     hear(store, now=NOW + LIMITS.silent_ms + 2)
     alarms.watch(NOW + LIMITS.silent_ms + 3, LIMITS)
     assert names(alarms) == []
+
+
+def test_watch_when_a_unit_is_given_up_then_its_silence_is_no_alarm_any_more(
+    store: Store, alarms: Alarms
+) -> None:
+    old, new = key(1).public, key(2).public
+    late = NOW + LIMITS.silent_ms + 1
+    revoked = {old.kid: "2026-11-22T10:00:00Z"}
+    store.keep_keys(Registry({SOURCE: Unit.of(old), OTHER: Unit.of(old)}), NOW)
+    hear(store)
+    hear(store, OTHER)
+    alarms.watch(late, LIMITS)
+    assert names(alarms) == ["silent_unit", "silent_unit"]
+    # One is retired, its key revoked and still there; the other is not registered any more.
+    store.keep_keys(Registry({SOURCE: Unit({old.kid: old}, revoked)}), late)
+    alarms.watch(late, LIMITS)
+    assert names(alarms) == []
+    alarms.watch(late + 1, LIMITS)
+    assert names(alarms) == []
+    # It comes back with a new key, and is to be heard again.
+    both = {old.kid: old, new.kid: new}
+    store.keep_keys(Registry({SOURCE: Unit(both, revoked)}), late + 2)
+    alarms.watch(late + 2, LIMITS)
+    assert [(alarm.name, alarm.source) for alarm in alarms.all()] == [("silent_unit", str(SOURCE))]
 
 
 @pytest.mark.parametrize(
