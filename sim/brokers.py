@@ -213,17 +213,21 @@ class ShippedMosquitto(Mosquitto):
         ):
             shutil.copy(source, folder / name)
 
-    def revoke(self, new_list: Path, *units: str) -> subprocess.CompletedProcess[str]:
-        """Run the shipped script: put a list in use and end these units' sessions."""
-        return self._run_revoke(str(new_list), *units)
+    def revoke(self, new_list: Path | str, *units: str) -> subprocess.CompletedProcess[str]:
+        """Run the shipped script: put a list in use, a file or its text, and end sessions."""
+        if isinstance(new_list, Path):
+            return self._run_revoke(str(new_list), *units)
+        return self._run_revoke("-", *units, given=new_list)
 
     def check_lists(self, *days: str) -> subprocess.CompletedProcess[str]:
         """Run the shipped script: whether a list runs out within so many days."""
         return self._run_revoke("--check", *days)
 
-    def _run_revoke(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _run_revoke(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         command = ["sh", str(self.folder / "revoke"), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=START_S, check=False)
+        return subprocess.run(
+            command, input=given, capture_output=True, text=True, timeout=START_S, check=False
+        )
 
     def _placed(self, text: str) -> str:
         for shipped, here in (

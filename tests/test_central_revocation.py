@@ -9,10 +9,13 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from central.revocation_file import RevocationFile
+from provisioning.office import authority as office
 from sim.authority import LOOPBACK, Authority, Identity
 from sim.brokers import SHIPPED, ShippedMosquitto
 
@@ -167,6 +170,24 @@ def test_authority_when_it_has_no_list_then_its_units_are_shut_out_and_it_is_sai
     assert door.lets_in(unit, other) == [False, True]
     # The list of one that is not trusted any more left with it: nobody need watch it.
     assert door.broker.crl.read_bytes() == door.two.crl.read_bytes()
+
+
+def test_list_when_a_site_makes_it_then_script_and_centre_take_it(
+    door: Door, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    office.Authority.make(tmp_path / "site", "330102-h01", b"secret", now)
+    authority = office.Authority.open(tmp_path / "site", b"secret", now)
+    (door.broker.folder / "unit-ca.pem").write_bytes((tmp_path / "site" / "ca.pem").read_bytes())
+    door.broker.start()
+    # The laptop is a moment ahead.
+    ahead = now + timedelta(seconds=2)
+    text = authority.list_of([office.TakenBack("2a", now)], 90, ahead)
+    assert "a/h/2 is out" in door.broker.revoke(text, "a/h/2").stdout
+    assert door.broker.crl.read_text() == text
+    (found,) = RevocationFile(door.broker.crl).read()
+    assert found.issuer == "330102-h01"
+    assert door.broker.revoke(authority.list_of([], 90, now)).returncode == 1
 
 
 # -- what the script refuses
