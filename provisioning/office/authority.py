@@ -136,7 +136,7 @@ class Authority:
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self._certificate.subject)
-            .last_update(now)
+            .last_update(max(now - BACKDATED, self._certificate.not_valid_before_utc))
             .next_update(now + timedelta(days=days))
             # Only ever larger, also from a copy of this folder: the time is (RFC 5280 5.2.3).
             .add_extension(x509.CRLNumber(int(now.timestamp() * 1000)), critical=False)
