@@ -17,7 +17,17 @@ from device.main import choose
 from protocol.pad import framing
 from protocol.pad.errors import ProtocolError
 from protocol.pad.line import TICKS_MAX
-from protocol.pad.messages import IDLE, NO_LINK, POWER_ON, Ack, Edge, Message, Status, decode
+from protocol.pad.messages import (
+    IDLE,
+    NO_LINK,
+    POWER_ON,
+    SELF_TEST,
+    Ack,
+    Edge,
+    Message,
+    Status,
+    decode,
+)
 from sim.flash import Flash, LittleFiles
 from sim.wire import Wire
 
@@ -177,8 +187,8 @@ class VirtualPad:
     @property
     def face(self) -> int:
         """What the pad shows, as in the messages of its line."""
-        lost = self._board.tap.told_face == NO_LINK
-        return NO_LINK if lost else self._loop.pad.face
+        told = self._board.tap.told_face
+        return told if told in (NO_LINK, SELF_TEST) else self._loop.pad.face
 
     @property
     def prompt_id(self) -> int:
