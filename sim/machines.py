@@ -1,7 +1,6 @@
 """A unit as `provision` finds it, without its system: a folder, and a plug that is pulled.
 
-    machine = CutMachine(root, cut_at=7)  # the seventh thing done to it is its last
-    with pytest.raises(PowerCut): ...
+    machine = CutMachine(root, cut_at=7)  # PowerCut before the seventh thing done to it
 
 What is done to it is counted: a file put, a program run, a question asked. openssl is real;
 the service manager and the daemon's own check are played here, and remembered.
@@ -25,20 +24,19 @@ class PowerCut(BaseException):
 
 
 class CutMachine(Machine):
-    """`cut_at`: which action is the last, done or, with `is_before`, not done any more."""
+    """`cut_at`: which action is not done any more."""
 
     def __init__(
         self,
         root: Path,
         *,
         cut_at: int = 0,
-        is_before: bool = False,
         is_synced: bool = True,
         refuses: str = "",
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         super().__init__(root, now)
-        self._cut_at, self._is_before = cut_at, is_before
+        self._cut_at = cut_at
         self._is_synced, self._refuses = is_synced, refuses
         self.done_count = 0
         self.asked: list[tuple[str, ...]] = []
@@ -72,13 +70,9 @@ class CutMachine(Machine):
 
     def _act(self, do: Callable[[], T]) -> T:
         self.done_count += 1
-        is_last = self.done_count == self._cut_at
-        if is_last and self._is_before:
+        if self.done_count == self._cut_at:
             raise PowerCut
-        done = do()
-        if is_last:
-            raise PowerCut
-        return done
+        return do()
 
 
 def make(root: Path, config: str, serial: str = "10000000abcdef01") -> Path:

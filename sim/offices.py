@@ -5,25 +5,82 @@ unit = office.machine("w03")
 office.enrol("w03")  # invite, request, issue, install, in this process
 """
 
-import os
-from collections.abc import Mapping
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
 from protocol.central.signing import SigningKey
+from provisioning.errors import ProvisioningError
 from provisioning.office import enrolment, founding
 from provisioning.office.founding import Given
 from provisioning.office.inventory import Unit
 from provisioning.office.sites import Site
-from provisioning.unit import installing, requesting
+from provisioning.reach.place import ANSWER_S, Done, Unreachable
+from provisioning.unit import enrolled, installing, requesting
 from provisioning.unit.enrolled import Enrolled
 from sim.authority import Authority
-from sim.machines import CutMachine, make
+from sim.machines import CutMachine, PowerCut, make
 
 WINDOWS = "unit,window,host\nw03,3,w03\nw04,4,w04\nw05,5,w05\n"
 # Where a hall starts in these tests; an authority made now begins an hour before.
 START = datetime(2026, 11, 29, 8, tzinfo=UTC)
+
+
+class Desk:
+    """A place whose commands are called in this process; `backlog`: what its daemon shows.
+
+    calls: what was run there; `cut_at`: in which of them, before it is done, the laptop is closed.
+    """
+
+    def __init__(self, machine: CutMachine) -> None:
+        self.name, self.machine = machine.root.name, machine
+        self.backlog, self.is_off = 0, False
+        self.calls: list[tuple[str, ...]] = []
+        self.cut_at = 0
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        given: bytes = b"",
+        timeout_s: float = ANSWER_S,  # noqa: ARG002
+    ) -> Done:
+        if self.is_off:
+            raise Unreachable(f"{self.name}: No route to host")
+        self.calls.append(tuple(command))
+        if len(self.calls) == self.cut_at:
+            raise PowerCut
+        try:
+            return Done(0, self._run(tuple(command), given), b"")
+        except ProvisioningError as error:
+            return Done(2, b"", f"error: {error}\nnext: {error.hint}\n".encode())
+
+    def _run(self, command: tuple[str, ...], given: bytes) -> bytes:
+        if command == enrolment.REQUEST:
+            return requesting.answer(self.machine, given)
+        if command == enrolment.INSTALL:
+            return json.dumps(asdict(installing.install(self.machine, given))).encode()
+        if command == ("provision", "unit", "configure", "-"):
+            installing.configure(self.machine, json.loads(given))
+        elif command[:3] == ("provision", "unit", "leave"):
+            installing.leave(self.machine, command[3])
+        elif command == ("haochaping", "status"):
+            held = enrolled.read(self.machine)
+            kid = None if held is None else held.kid
+            return json.dumps({"uplink": {"backlog": self.backlog}, "kid": kid}).encode()
+        return b""
+
+
+class DeskSite(Site):
+    """A site whose units are reached at their desks."""
+
+    desks: dict[str, Desk]
+
+    def place(self, unit: Unit) -> Desk:
+        return self.desks[unit.host]
 
 
 class Office:
@@ -45,7 +102,8 @@ class Office:
             Given(None, None, None),
             self.now,
         )
-        self.site = Site.open(folder / "site", self.now)
+        self.site = DeskSite.open(folder / "site", self.now)
+        self.site.desks = {name: Desk(self.machine(name)) for name in ("w03", "w04", "w05")}
 
     def now(self) -> datetime:
         return self.time
@@ -77,8 +135,3 @@ class Office:
         done = installing.install(on, grant)
         self.site.inventory.installed(name, self.now())
         return done
-
-
-def passphrases_below(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which a site's passphrase lies in this folder and nowhere else."""
-    return {**environment, "XDG_CONFIG_HOME": os.fspath(folder)}

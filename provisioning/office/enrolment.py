@@ -61,6 +61,9 @@ def invite(site: Site, unit: Unit, *, new_signing_key: bool = False) -> bytes:
         raise Conflict(
             f"{unit.name} was {unit.state}", f"bring it back: `provision unit restore {unit.name}`"
         )
+    # Whoever comes back has a key that was revoked, if any.
+    keys = site.inventory.keys(unit.name)
+    new_signing_key = new_signing_key or (any(key.revoked for key in keys) and unit.kid is None)
     now = site.now()
     life = timedelta(hours=site.settings.token_hours)
     held = site.inventory.open_invitation(unit.name, now)
@@ -68,7 +71,7 @@ def invite(site: Site, unit: Unit, *, new_signing_key: bool = False) -> bytes:
         open_one = Invitation.read(held.encode())
         # One made when this computer's clock was ahead is answered before it was made.
         is_of_later = open_one.until - life > now + CLOCKS_APART_MAX
-        if open_one.new_signing_key == new_signing_key and not is_of_later:
+        if open_one.new_signing_key >= new_signing_key and not is_of_later:
             return held.encode()
     until = now + life
     invitation = Invitation(

@@ -137,7 +137,8 @@ def settle(site: Site, unit: Unit, shown: Mapping[str, Any]) -> bool:
     has_old_keys, left = site.inventory.has_old_keys(unit.name), site.inventory.left(unit.name)
     if not has_old_keys and not left:
         return True
-    if backlog(shown):
+    # Before its reload a unit shows what it was: its last entries by the old key are still to come.
+    if backlog(shown) or shown.get("kid") != unit.kid:
         return False
     if has_old_keys:
         site.inventory.end_old_keys(unit.name, site.now())

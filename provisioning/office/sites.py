@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 from protocol.central.signing import KeyUnreadable, VerifyKey
 from provisioning import files
@@ -44,7 +45,7 @@ class Site:
         self.inventory = Inventory(folder / INVENTORY, found.source)
 
     @classmethod
-    def open(cls, folder: Path, now: Clock = utc_now) -> "Site":
+    def open(cls, folder: Path, now: Clock = utc_now) -> Self:
         """The site in the folder. Raises NoSite, BadSettings."""
         path = folder / SITE
         try:
