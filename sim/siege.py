@@ -10,19 +10,21 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self
 
 from central.archive import Archive
 from central.config import load
 from central.tables import open_database
 from daemon.snapshot import CALLED, IDLE
 from protocol.central.entry import read
-from sim.clerk import Service
+from sim.clerk import Clerk, Service
 from sim.demo import premises
 from sim.demo.hall import Hall
 from sim.demo.judging import Answer, Expectation, Verdict, judge
-from sim.pads import Press
+from sim.pads import Press, VirtualPad
+from sim.wire import Wire
 
 # The prompt outlasts every blow: who is asked will press.
 RULES = premises.Rules(prompt_s=60.0, correction_s=0.0, not_public_hold_s=0.0)
@@ -31,6 +33,23 @@ DOWN_S = (0.0, 0.6)  # how long what was struck stays down
 LAMP_S = 1.5  # after this a terminal says again what seems not to have been heard
 PATIENCE_S = 60.0
 DELIVERY_S = 120.0
+
+
+class Besieged(Protocol):
+    """A window that is rated at: what stands at it, and what its unit and its centre say."""
+
+    @property
+    def clerk(self) -> Clerk: ...
+    @property
+    def pad(self) -> VirtualPad: ...
+    @property
+    def queue_wire(self) -> Wire: ...
+    @property
+    def centre_config(self) -> Path: ...
+
+    def status(self) -> dict[str, Any] | None: ...
+    def is_serving(self) -> bool: ...
+    def wait(self, is_true: Callable[[], bool], timeout_s: float) -> bool: ...
 
 
 class Stuck(Exception):
@@ -108,7 +127,7 @@ class Saboteur:
 class Siege:
     """Case after case at the window of a running hall."""
 
-    def __init__(self, hall: Hall, seed: int) -> None:
+    def __init__(self, hall: Besieged, seed: int) -> None:
         self._hall, self._random = hall, random.Random(seed)
         self._prompt_id = 0
         self.expected: list[Expectation] = []
@@ -134,7 +153,7 @@ class Siege:
         return self._judged()
 
     def _judged(self) -> Verdict:
-        config = load(self._hall.site.centre_config)
+        config = load(self._hall.centre_config)
         with closing(open_database(config.store, read_only=True)) as database:
             entries = (read(row.text) for row in Archive(database).rows())
             return judge(self.expected, [each.data for each in entries if each.kind == "rating"])

@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +26,7 @@ from typing import Self
 from daemon.systemd import installer
 from daemon.systemd.tree import Tree
 from sim.counter import Counter
+from sim.systemctl import Service
 
 PROGRAMS = Path(__file__).parent / "unit"
 TREE = Path(__file__).resolve().parents[1]
@@ -175,6 +176,11 @@ class VirtualHall:
         _kill(self.premises)
         self._ways.close()
 
+    def kill_commands(self) -> None:
+        """kill -9 whatever was begun on any unit, but its service: as when a connection breaks."""
+        services = {service.pid for unit in self.units.values() if (service := Service(unit.root))}
+        _kill_once(self.premises, services)
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -214,10 +220,17 @@ def _install(premises: Path) -> None:
 
 def _kill(root: Path) -> None:
     """kill -9 every process whose unit's root is this or below this; until there is none."""
-    while found := [pid for pid in _pids() if _is_below(pid, root)]:
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    while _kill_once(root, ()):
+        pass
+
+
+def _kill_once(root: Path, spared: Container[int | None]) -> bool:
+    """kill -9 every process there that is not spared; whether there was one."""
+    found = [pid for pid in _pids() if _is_below(pid, root) and pid not in spared]
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(found)
 
 
 def _pids() -> list[int]:

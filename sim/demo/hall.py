@@ -172,6 +172,11 @@ class Hall:
 
     # -- looking
 
+    @property
+    def centre_config(self) -> Path:
+        """The centre's own."""
+        return self.site.centre_config
+
     def is_serving(self) -> bool:
         """True while the unit answers and hears both of its lines."""
         status = self.status()
