@@ -228,6 +228,16 @@ def journal() -> Author:
     author.not_rated("superseded", 8_200)
     author.at(local(21, "17:31:00"))
     author.write("test", "self_test", window="3", what="self_test", ok=True, detail="5 of 5 keys")
+    author.at(local(21, "17:36:10"))
+    steps = [
+        {"step": "keys", "outcome": "good", "detail": "5 of 5 keys"},
+        {"step": "display", "outcome": "good", "detail": "4711"},
+        {"step": "buzzer", "outcome": "absent", "detail": ""},
+    ]
+    author.write(
+        "test", "acceptance", window="3", what="acceptance", ok=True, detail="2 of 3 steps good",
+        by="T07", steps=steps,
+    )  # fmt: skip
     author.at(local(22, "00:00:00") + 40)
     author.write("daily", "2026-09-21", **totals(author.texts, "2026-09-21", strays=2))
     author.at(local(22, "02:00:00"))
