@@ -226,17 +226,19 @@ def test_image_when_installed_has_a_unit_and_the_second_run_has_nothing_to_do(ro
     (user,) = re.findall(r"haochaping:x:(\d+):(\d+):", (root / "etc/passwd").read_text())
     state = (root / "var/lib/haochaping").stat()
     assert (oct(state.st_mode & 0o777), (str(state.st_uid), str(state.st_gid))) == ("0o700", user)
+    for name in ("haochaping", "provision"):
+        assert (root / "usr/local/bin" / name).stat().st_mode & 0o777 == 0o755
     for group in ("dialout", "i2c", "spi", "gpio"):
         assert re.search(rf"^{group}:x:\d+:haochaping$", (root / "etc/group").read_text(), re.M)
-    # Cards are copied from it.
-    assert not (root / "var/lib/haochaping/signing.pem").exists()
+    # Keys are made on the unit by whoever asks for its certificate, and cards are copied from this.
+    assert list((root / "var/lib/haochaping").iterdir()) == []
 
 
 @needs_systemd
 def test_configuration_when_installed_is_one_and_an_edited_one_is_kept(root, capsys):
     root.mkdir()
     install = ("install", "--root", root, "--files-only")
-    assert "next: edit /etc/haochaping/daemon.toml" in run(capsys, *install)
+    assert "next: `provision unit request` makes the unit's keys" in run(capsys, *install)
     path = root / "etc/haochaping/daemon.toml"
     assert config.load(path).unit.signing_key == Path("/var/lib/haochaping/signing.pem")
     path.write_text("# edited")
@@ -247,32 +249,19 @@ def test_configuration_when_installed_is_one_and_an_edited_one_is_kept(root, cap
 
 
 @needs_systemd
-def test_key_that_others_could_read_is_closed_and_never_made_anew(root, capsys):
+@pytest.mark.parametrize("name", ["signing.pem", "tls.key"])
+def test_key_that_others_could_read_is_closed_and_stays_the_same(root, capsys, name):
     root.mkdir()
     install = ("install", "--root", root, "--files-only")
     run(capsys, *install)
-    tree = Tree(root, print)
-    installer.make_key(tree)
-    key = root / "var/lib/haochaping/signing.pem"
-    made, owner = key.read_bytes(), key.parent.stat().st_uid
-    assert (key.stat().st_mode & 0o777, key.stat().st_uid) == (0o600, owner)
+    key = root / "var/lib/haochaping" / name
     # As a technician leaves it who put a saved one back.
+    key.write_text("a key")
     os.chown(key, 0, 0)
     key.chmod(0o644)
-    capsys.readouterr()
-    assert run(capsys, *install) == "owned /var/lib/haochaping/signing.pem\n"
-    installer.make_key(tree)
-    assert key.read_bytes() == made
-    assert (key.stat().st_mode & 0o777, key.stat().st_uid) == (0o600, owner)
-
-
-@needs_systemd
-def test_key_that_is_missing_beside_its_journal_is_not_replaced(root, capsys):
-    root.mkdir()
-    run(capsys, "install", "--root", root, "--files-only")
-    (root / "var/lib/haochaping/journal.db").touch()
-    with pytest.raises(installer.NotInstalled, match="missing, but its journal is there: put"):
-        installer.make_key(Tree(root, print))
+    assert run(capsys, *install) == f"owned /var/lib/haochaping/{name}\n"
+    assert key.read_text() == "a key"
+    assert (key.stat().st_mode & 0o777, key.stat().st_uid) == (0o600, key.parent.stat().st_uid)
 
 
 @needs_systemd
@@ -356,3 +345,15 @@ def test_command_the_technician_types_asks_as_the_unit_s_own_user(tmp_path, type
     (tmp_path / "runuser").chmod(0o755)
     said = output_of("/bin/sh", HERE / "haochaping", *typed.split(), env={"PATH": str(tmp_path)})
     assert said == f"-u haochaping -- /opt/haochaping/venv/bin/python -P -m daemon {asked}\n"
+
+
+def test_command_that_sets_a_unit_up_runs_as_whoever_typed_it(tmp_path):
+    text = (HERE / "provision").read_text()
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    copy = tmp_path / "provision"
+    copy.write_text(text.replace("/opt/haochaping/venv/bin/python", str(python)))
+    said = output_of("/bin/sh", copy, "unit", "request", "a b.json")
+    assert text.count("/opt/haochaping/venv/bin/python") == 1
+    assert said == "-P -m provisioning unit request a b.json\n"

@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("/"),
         metavar="DIR",
-        help="the root directory of an image instead of this machine; it gets no key",
+        help="the root directory of an image instead of this machine",
     )
     parser.add_argument(
         "--wheels",
@@ -66,15 +66,11 @@ def _install(tree: Tree, asked: argparse.Namespace) -> None:
     is_new = not tree.at(installer.CONFIG).exists()
     make = None if asked.files_only else installer.environment
     installer.install(tree, source(), asked.wheels, make)
-    if tree.root == Path("/"):
-        installer.make_key(tree)
-        # A unit may sign its first entry only with a key that survives the next power cut.
-        os.sync()
-        if tree.changed and _runs_systemd():
-            installer.reload(tree)
-            # With the example's configuration there is nothing to serve. An open prompt is in the
-            # journal, and a restarted unit resumes it.
-            installer.control("stop" if is_new else "restart")
+    if tree.root == Path("/") and tree.changed and _runs_systemd():
+        installer.reload(tree)
+        # With the example's configuration there is nothing to serve. An open prompt is in the
+        # journal, and a restarted unit resumes it.
+        installer.control("stop" if is_new else "restart")
     if is_new:
         print(installer.FIRST_START_NEXT)
 
@@ -86,7 +82,7 @@ def _uninstall(tree: Tree) -> None:
     installer.uninstall(tree)
     if is_here and tree.changed:
         installer.reload(tree)
-    print(f"kept: {installer.CONFIG} and {installer.STATE}, the journal and its key")
+    print(f"kept: {installer.CONFIG} and {installer.STATE}, the journal and its keys")
 
 
 def _runs_systemd() -> bool:

@@ -18,7 +18,11 @@ from daemon.systemd.tree import Tree
 
 SERVICE = "haochaping.service"
 CONFIG, STATE, PROGRAMS = "/etc/haochaping/daemon.toml", "/var/lib/haochaping", "/opt/haochaping"
-COMMAND = "/usr/local/bin/haochaping"
+# What people type, by the file beside this one: asked as the unit's own user, set up as root.
+COMMANDS = {
+    "haochaping": "/usr/local/bin/haochaping",
+    "provision": "/usr/local/bin/provision",
+}
 UNITS = "/etc/systemd/system"
 JOURNALD = "/etc/systemd/journald.conf.d/haochaping.conf"
 # What lies beside this file, and where the machine looks for it.
@@ -39,7 +43,10 @@ PLACES = (
 # Whose owners and modes tmpfiles.conf mends, and the private keys that are to be in the last one.
 KEPT = ("/etc/haochaping", CONFIG, STATE)
 KEYS = (f"{STATE}/signing.pem", f"{STATE}/tls.key")
-FIRST_START_NEXT = f"next: edit {CONFIG}, see `haochaping --check`, then systemctl start haochaping"
+FIRST_START_NEXT = (
+    "next: `provision unit request` makes the unit's keys and asks the office for its certificate; "
+    f"by hand: edit {CONFIG}, then see `haochaping --check`"
+)
 
 
 class NotInstalled(DaemonError):
@@ -68,7 +75,8 @@ def install(
     here = resources.files("daemon")
     for name, path in FILES.items():
         tree.put(path, here.joinpath("systemd", name).read_bytes())
-    tree.put(COMMAND, here.joinpath("systemd", "haochaping").read_bytes(), 0o755)
+    for name, path in COMMANDS.items():
+        tree.put(path, here.joinpath("systemd", name).read_bytes(), 0o755)
     _users(tree)
     if not tree.at(CONFIG).exists():
         text = here.joinpath("config.example.toml").read_text("utf-8")
@@ -90,26 +98,8 @@ def install(
 
 def uninstall(tree: Tree) -> None:
     """Everything but the configuration, the journal and the key: those are evidence."""
-    for path in (ENABLED, *FILES.values(), COMMAND, PROGRAMS):
+    for path in (ENABLED, *FILES.values(), *COMMANDS.values(), PROGRAMS):
         tree.remove(path)
-
-
-def make_key(tree: Tree) -> None:
-    """The unit's key, where there is none. Never in an image: copies of it would share one."""
-    key = tree.at(f"{STATE}/signing.pem")
-    if key.exists():
-        return
-    if tree.at(f"{STATE}/journal.db").exists():
-        raise NotInstalled(
-            f"{key}: missing, but its journal is there: put the key back, or move the journal away "
-            "and have the platform admit a new key"
-        )
-    new = key.with_name("signing.pem.new")
-    new.unlink(missing_ok=True)
-    _run("openssl", "genpkey", "-algorithm", "ed25519", "-out", str(new))
-    _close(new)
-    new.replace(key)
-    tree.did("made", f"{STATE}/signing.pem")
 
 
 def reload(tree: Tree) -> None:
@@ -189,6 +179,6 @@ def _run(*command: str) -> None:
     try:
         done = subprocess.run(command, check=False, capture_output=True, text=True)
     except FileNotFoundError as error:
-        raise NotInstalled(f"{command[0]}: not found: apt install systemd openssl") from error
+        raise NotInstalled(f"{command[0]}: not found: apt install systemd") from error
     if done.returncode:
         raise NotInstalled(f"{' '.join(command)} failed:\n{(done.stderr or done.stdout).strip()}")
