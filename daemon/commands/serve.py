@@ -16,6 +16,7 @@ from daemon.assembly import Assembly, bundle, keys, source
 from daemon.errors import DaemonError
 from daemon.front.panel import check_words
 from daemon.inbox import Inbox
+from daemon.net import identity
 from daemon.page import certificate
 from daemon.page.loglines import LogLines
 from protocol.central.signing import SigningKey, VerifyKey
@@ -59,6 +60,7 @@ def _usable(settings: config.Config) -> tuple[SigningKey, VerifyKey]:
     problems = access.of_files(settings)
     if problems:
         raise DaemonError("\n".join(problems))
+    identity.check(uplink)
     return found
 
 
