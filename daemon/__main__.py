@@ -15,6 +15,7 @@ DEFAULT = "run"
 COMMANDS = {
     DEFAULT: "serve",
     "status": "status",
+    "test": "test",
     "export": "export",
     "listen": "listen",
     "learn": "learn",

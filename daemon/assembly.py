@@ -7,15 +7,19 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from daemon import VERSION, access, control, extras
 from daemon.case.rules import Rules
 from daemon.config import Config
+from daemon.config.window import NO_PIN, Window
 from daemon.control import Control
 from daemon.dialects import dialect
 from daemon.disk.journal import Journal
+from daemon.disk.secret import secret
 from daemon.disk.store import Store
 from daemon.errors import DaemonError
+from daemon.events import PanelDrew
 from daemon.front.panel import Panel
 from daemon.inbox import Inbox
 from daemon.loop import Loop, Parts
@@ -25,7 +29,9 @@ from daemon.page.machine import look
 from daemon.page.material import About
 from daemon.page.page import Page
 from daemon.privacy import born_before, concealer
-from daemon.setup import Identity, QueueLine, Setup
+from daemon.setup import Identity, Outputs, QueueLine, Setup
+from daemon.signers import PublicKey
+from daemon.status import status
 from daemon.supervisor import Supervisor
 from daemon.wallclock import WallClock, boot_id, boottime_ms
 from daemon.wire.ports import Port
@@ -67,18 +73,19 @@ class Assembly:
             self._store.read,
             inbox.died,
         )
-        answering = Control(
-            self._database,
-            lambda: self.page.snapshot,
-            self._store.read,
-            self.page.bundle,
-            inbox.died,
-        )
         voice = extras.speaker(settings, inbox.died)
         self._lamps = extras.lamps(settings, wall_clock, voice, inbox.died)
+        answering = Control(
+            self._database,
+            partial(status, settings, self.page, self._uplink, panels, self._lamps),
+            self._store.read,
+            self.page.bundle,
+            inbox.post,
+            inbox.died,
+        )
         self._tracing = extras.tracing(settings, inbox.died)
         make = extras.maker(self._tracing)
-        setup, conceal = _setup(settings), _concealer(key)
+        setup, conceal = _setup(settings, key), _concealer(self._database, key)
         # What a rating needs to be recorded and delivered; a display that hangs costs neither.
         self.supervisor = Supervisor((self._store, self._uplink))
         self._workers = (
@@ -103,6 +110,7 @@ class Assembly:
             store=self._store,
             uplink=self._uplink,
             page=self.page,
+            control=answering,
             wall_clock=wall_clock,
             inbox=inbox,
             supervisor=self.supervisor,
@@ -148,7 +156,7 @@ def keys(settings: Config) -> tuple[SigningKey, VerifyKey]:
         signing_key = SigningKey.load(own)
     except KeyUnreadable as error:
         raise DaemonError(
-            f"{error}; a unit's key is made on the unit: "
+            f"{error}; a unit's key is made on the unit: `provision unit request` does it, or "
             f"openssl genpkey -algorithm ed25519 -out {own}"
         ) from error
     try:
@@ -184,9 +192,14 @@ def _panels(settings: Config, wall_clock: WallClock, inbox: Inbox) -> dict[str, 
             address=window.display_address,
             looks=settings.pad.looks,
             utc_ms=wall_clock.utc_ms,
+            drew=partial(_drew, inbox, window.number),
         )
         for window in settings.windows
     }
+
+
+def _drew(inbox: Inbox, window: str, ok: bool) -> None:
+    inbox.post(PanelDrew(window, ok))
 
 
 def _uplink(
@@ -202,7 +215,7 @@ def _uplink(
     )
 
 
-def _setup(settings: Config) -> Setup:
+def _setup(settings: Config, key: SigningKey) -> Setup:
     case, pad = settings.case, settings.pad
     ports = dict.fromkeys(window.signal for window in settings.windows)
     return Setup(
@@ -211,6 +224,7 @@ def _setup(settings: Config) -> Setup:
             boot_id=boot_id(),
             versions=_programs(),
             config_hash=settings.digest,
+            key=PublicKey(key.kid, key.public.to_text()),
         ),
         lines=tuple(
             QueueLine(
@@ -230,6 +244,17 @@ def _setup(settings: Config) -> Setup:
         looks=pad.looks,
         bundle=_offered(settings),
         qr=settings.panel.qr,
+        outputs={window.number: _outputs(settings, window) for window in settings.windows},
+    )
+
+
+def _outputs(settings: Config, window: Window) -> Outputs:
+    lamp = settings.lamp
+    has_pins = lamp.kind == "gpio"
+    return Outputs(
+        display=settings.panel.display != "none",
+        lamp=has_pins and window.lamp_pin != NO_PIN,
+        buzzer=has_pins and window.buzzer_pin != NO_PIN and lamp.buzzer != "none",
     )
 
 
@@ -260,11 +285,11 @@ def _offered(settings: Config) -> Bundle | None:
         return None
 
 
-def _concealer(key: SigningKey) -> Callable[[str], str]:
+def _concealer(database: Path, key: SigningKey) -> Callable[[str], str]:
     """Replaces a case key that bears an ID number, by a secret of this unit."""
     today = datetime.now(UTC)
-    # Ed25519 signatures are deterministic: a secret of this unit alone, kept nowhere else.
+    # Ed25519 signatures are deterministic: a secret of this unit alone, the same at each start.
     return concealer(
-        key.sign(b"hcp: concealed case keys v1"),
+        secret(database, lambda: key.sign(b"hcp: concealed case keys v1")),
         born_before(int(today.strftime("%Y%m%d"))),
     )

@@ -8,6 +8,7 @@ outside may see it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from daemon import snapshot as view
@@ -33,6 +34,7 @@ from daemon.events import (
     PadLost,
     PadOpened,
     PadReceived,
+    PanelDrew,
     ReceiptReceived,
     ReceiptRefused,
     RemainsFetched,
@@ -44,6 +46,8 @@ from daemon.events import (
     StopRequested,
     StoreMeasured,
     Taken,
+    TrialAsked,
+    TrialLeft,
     Woken,
 )
 from daemon.facts import Fact
@@ -51,7 +55,9 @@ from daemon.health import EVERY_MS, health
 from daemon.net.outbox import Outbox
 from daemon.net.remains import Remains
 from daemon.setup import Setup
+from daemon.signers import KEYS, PublicKey, signers
 from daemon.timekeeper import Timekeeper
+from daemon.trial.trials import Trials
 from daemon.wire.pad_link import LOST
 from daemon.wire.signal_line import OPEN, SignalLine
 from protocol.central.canonical import canonical
@@ -83,6 +89,11 @@ class Core:
         )
         self._outbox = Outbox(restored.epoch, delivered, restored.last_seq)
         self._remains = Remains(restored.remains)
+        self._trials = Trials(
+            self._windows, setup.outputs, self._ledger, self._time, self._outbox.why_silent
+        )
+        known = [PublicKey(**key) for key in restored.state.get(KEYS, [])]
+        self._signers = signers(known, setup.identity.key)
         self._tending = Tending(now_ms)
         # The last entry that is on disk.
         self._head = Head(restored.epoch, restored.last_seq, restored.last_hash)
@@ -111,6 +122,7 @@ class Core:
         self._HANDLERS[type(event)](self, now_ms, event)
         for window in self._windows.values():
             window.wake(now_ms)
+        self._trials.wake(now_ms)
         self._turn_day(now_ms)
         return self._effects(now_ms)
 
@@ -121,6 +133,7 @@ class Core:
             times += [window.wake_at_ms() for window in self._windows.values()]
             times += [self._outbox.wake_at_ms(), self._health_at_ms if self._head.seq else None]
             times += [self._remains.wake_at_ms(), self._tending.wake_at_ms()]
+            times.append(self._trials.wake_at_ms())
         return min((at for at in times if at is not None), default=None)
 
     def _effects(self, now_ms: int) -> tuple[Effect, ...]:
@@ -137,6 +150,7 @@ class Core:
             effects.append(SeekPad())
         effects += self._told
         self._told = []
+        effects += self._trials.poll()
         effects += self._outbox.poll(now_ms)
         if self._stop_by_ms is None:
             day = day_of(self._time.utc_ms(now_ms))
@@ -153,7 +167,8 @@ class Core:
         self._windows[event.window].pad.port(now_ms, None)
 
     def _pad_received(self, now_ms: int, event: PadReceived) -> None:
-        self._windows[event.window].received(now_ms, event.data)
+        for tested in self._windows[event.window].received(now_ms, event.data):
+            self._trials.tested(event.window, tested)
 
     def _pad_lost(self, now_ms: int, event: PadLost) -> None:
         window = self._windows[event.window]
@@ -180,6 +195,7 @@ class Core:
         for signal in self._lines[event.line].received(now_ms, event.data):
             self._commissioning = False
             self._windows[signal.window].cases.signal(now_ms, signal)
+            self._trials.comes(signal)
 
     def _committed(self, now_ms: int, event: Committed) -> None:
         reason = self._ledger.failure
@@ -196,6 +212,7 @@ class Core:
             data = {"window": None, "what": "store", "ok": False, "detail": detail}
             self._ledger.write("test", "store", data, self._time.stamp(now_ms))
         self._outbox.committed(event.sealed)
+        self._trials.committed(event.sealed)
         if event.sealed:
             self._head = Head(self._epoch, event.sealed[-1].seq, event.sealed[-1].hash)
 
@@ -219,7 +236,7 @@ class Core:
         self._health_at_ms = now_ms
 
     def _broker_down(self, _now_ms: int, event: BrokerDown) -> None:
-        self._outbox.broker_down(event.reason)
+        self._outbox.broker_down(event.reason, event.step)
         self._remains.broker_down()
         self._health_at_ms = None
 
@@ -237,6 +254,7 @@ class Core:
 
     def _keep_delivered(self, now_ms: int) -> None:
         self._commissioning = self._commissioning and self._outbox.delivered == 0
+        self._trials.delivered(now_ms, self._outbox.delivered)
         self._ledger.keep_lazily(now_ms, "outbox", {"delivered": self._outbox.delivered})
 
     def _asked(self, now_ms: int, event: Asked) -> None:
@@ -260,6 +278,15 @@ class Core:
 
     def _addressed(self, _now_ms: int, event: Addressed) -> None:
         self._address = event.address
+
+    def _trial_asked(self, now_ms: int, event: TrialAsked) -> None:
+        self._trials.asked(now_ms, event)
+
+    def _trial_left(self, _now_ms: int, event: TrialLeft) -> None:
+        self._trials.left(event.asker)
+
+    def _panel_drew(self, _now_ms: int, event: PanelDrew) -> None:
+        self._trials.drew(event)
 
     def _stop(self, now_ms: int, event: StopRequested) -> None:
         self._stop_by_ms = now_ms + STOP_WAIT_MS
@@ -291,6 +318,9 @@ class Core:
         Asked: _asked,
         ClockRead: _clock,
         Addressed: _addressed,
+        TrialAsked: _trial_asked,
+        TrialLeft: _trial_left,
+        PanelDrew: _panel_drew,
         StopRequested: _stop,
         Woken: _woken,
     }
@@ -319,6 +349,12 @@ class Core:
         }
         if restored.salvage:
             data["salvage"] = dict(restored.salvage)
+        known = restored.state.get(KEYS, [])
+        if known and known[-1]["kid"] != self._setup.identity.key.kid:
+            data["formerKid"] = known[-1]["kid"]
+        keys = [asdict(key) for key in self._signers]
+        if known != keys:
+            self._ledger.keep(KEYS, keys)
         self._ledger.write("boot", "unit", data, self._time.stamp(now_ms))
         for window in windows:
             window.cases.resume(now_ms)
@@ -359,6 +395,8 @@ class Core:
                 trouble=self._ledger.failure,
                 disk=self._tending.disk,
                 counters=self._tending.counters,
+                signer=self._signers[-1],
+                former_signers=self._signers[:-1],
             ),
             uplink=self._outbox.view(),
             day=self._tally.view(),
@@ -366,6 +404,9 @@ class Core:
         )
 
     def _screen(self, now_ms: int, window: Window) -> view.Screen:
+        signs = self._trials.screen(window.number)
+        if signs is not None:
+            return signs
         screen = window.screen(now_ms)
         is_plain = screen.name == view.IDLE or screen.trouble == view.PAD[LOST]
         if not self._commissioning or not is_plain:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from daemon.events import Asked, Sealed
 from protocol.central.entry import Draft
@@ -88,9 +89,18 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class TellTechnician:
+    """Say something to whoever asked for a test; the last thing is its result."""
+
+    asker: int
+    answer: Mapping[str, Any]
+    is_last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """All that had to be written is on disk; the process may end."""
 
 
 StoreJob = Commit | Fetch | FetchRemains | Settle | Tend
-Effect = StoreJob | SendToPad | SendToTerminal | SeekPad | Publish | Report | Stop
+Effect = StoreJob | SendToPad | SendToTerminal | SeekPad | Publish | Report | TellTechnician | Stop

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from daemon.trial.wanted import Trial
+
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
@@ -143,7 +145,10 @@ class BrokerUp:
 
 @dataclass(frozen=True, slots=True)
 class BrokerDown:
+    """There is no connection, and why; `step` is the one that failed, a word of snapshot.STEPS."""
+
     reason: str
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +201,29 @@ class Addressed:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialAsked:
+    """A technician wants a window tested; `asker` is whoever is to be told of it."""
+
+    asker: int
+    trial: Trial
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLeft:
+    """Whoever asked for a test has gone."""
+
+    asker: int
+
+
+@dataclass(frozen=True, slots=True)
+class PanelDrew:
+    """A window's display took the technician's picture, or failed to."""
+
+    window: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     reason: str
 
@@ -227,6 +255,9 @@ Event = (
     | Asked
     | ClockRead
     | Addressed
+    | TrialAsked
+    | TrialLeft
+    | PanelDrew
     | StopRequested
     | Woken
 )

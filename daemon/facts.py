@@ -27,7 +27,8 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A self-test of the pad has ended."""
+    """A self-test of the pad has ended; `keys` from the left, each whether it was proven."""
 
     ok: bool
     detail: str
+    keys: tuple[bool, ...]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from daemon.control import Control
 from daemon.core import Core
 from daemon.disk.store import Store
 from daemon.effects import (
@@ -24,6 +25,7 @@ from daemon.effects import (
     SendToTerminal,
     Stop,
     StoreJob,
+    TellTechnician,
 )
 from daemon.errors import PortLost
 from daemon.events import (
@@ -82,6 +84,7 @@ class Parts:
     store: Store
     uplink: Uplink
     page: Page
+    control: Control
     wall_clock: WallClock
     inbox: Inbox
     supervisor: Supervisor
@@ -205,6 +208,8 @@ class Loop:
             self._parts.uplink.publish(effect.entry, live=effect.live)
         elif isinstance(effect, Report):
             self._parts.uplink.report(effect.payload)
+        elif isinstance(effect, TellTechnician):
+            self._parts.control.tell(effect.asker, effect.answer, is_last=effect.is_last)
         elif isinstance(effect, Stop):
             self._running = False
 

@@ -7,17 +7,24 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from daemon.signers import PublicKey
+
 # What the citizen's screen can say.
 STARTING, IDLE, CALLED, PLEASE_RATE, HEARD, REASONS, THANKS, PAUSED, OUT_OF_SERVICE = (
     "starting", "idle", "called", "please_rate", "heard", "reasons", "thanks", "paused",
     "out_of_service",
 )  # fmt: skip
 # And the technician's, on the same glass.
-SELF_TEST, COMMISSIONING = "self_test", "commissioning"
+SELF_TEST, COMMISSIONING, SIGNS = "self_test", "commissioning", "signs"
 
 # Why it is out of service, for the technician: names of a line in the locale files.
 DISK = "disk_trouble"
 PAD = {"lost": "pad_lost", "foreign": "pad_foreign"}
+
+# Where the way to the platform is broken, in the order in which it is gone: our own TLS files, the
+# broker's name, its address, ... that it takes what is published, that the platform answers.
+STEPS = ("files", "dns", "tcp", "tls", "connect", "subscribe", "publish", "receipts")
+FILES, DNS, TCP, TLS, CONNECT, SUBSCRIBE, PUBLISH, RECEIPTS = STEPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +34,8 @@ class Screen:
     reasons: what each key says, from the left; the same five whatever was pressed before.
     qr: the text of the code by which a phone may rate instead.
     unit, address, links: for who sets the unit up; a link is its name and whether it is good.
+    number, blinks, beeps: for who tests it; the lamp blinks and the buzzer beeps so often, over and
+    over.
     """
 
     name: str
@@ -40,6 +49,9 @@ class Screen:
     unit: str | None = None
     address: str | None = None
     links: tuple[tuple[str, bool], ...] = ()
+    number: str | None = None
+    blinks: int = 0
+    beeps: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +63,29 @@ class LineView:
     counters: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class LastSignal:
+    """The last thing on a queue line that was understood, at a boottime."""
+
+    say: str
+    window: str
+    ticket: str | None
+    at_ms: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalView(LineView):
     """A queue line, and the windows of this unit it speaks of."""
 
     port: str
     windows: tuple[str, ...]
+    last: LastSignal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PadView(LineView):
+    # Its port, whoever may be at the other end.
+    is_open: bool
     uid: str | None
     firmware: str | None
     release: int | None
@@ -78,12 +103,18 @@ class JournalView:
     # How it stands with the disk: unknown, sound, nearly_full or full.
     disk: str
     counters: Mapping[str, int]
+    # What signs now, and what signed before, the oldest first.
+    signer: PublicKey
+    former_signers: tuple[PublicKey, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UplinkView:
+    """`step`: one of STEPS, where it is broken."""
+
     state: str
     trouble: str | None
+    step: str | None
     delivered: int
     backlog: int
     receipts_refused: int

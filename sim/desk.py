@@ -25,6 +25,7 @@ from daemon.effects import (
     SendToPad,
     SendToTerminal,
     Stop,
+    TellTechnician,
     Tend,
 )
 from daemon.errors import StoreFailed
@@ -47,7 +48,8 @@ from daemon.events import (
 )
 from daemon.front.night import FULL_DAY, Looks
 from daemon.privacy import concealer
-from daemon.setup import Identity, QueueLine, Setup
+from daemon.setup import Identity, Outputs, QueueLine, Setup
+from daemon.signers import PublicKey
 from daemon.snapshot import Screen, Snapshot
 from daemon.traces.traced_core import TracedCore
 from daemon.traces.transcript import Record, lines
@@ -99,6 +101,9 @@ class Desk:
         self.published: list[int] = []
         self.reports: list[bytes] = []
         self.told: list[bytes] = []  # to the terminals
+        self.answers: list[TellTechnician] = []
+        # What hangs at each window beside its pad.
+        self.outputs = dict.fromkeys(windows, Outputs(display=True, lamp=True, buzzer=True))
         self.platform = False
         self.stopped = False
         self.crash_before: Callable[[Effect], bool] = lambda _effect: False
@@ -115,7 +120,11 @@ class Desk:
     def start(self) -> None:
         """Start the daemon on what the journal holds."""
         identity = Identity(
-            source=str(SOURCE), boot_id=self.boot_id, versions={"daemon": "0"}, config_hash="0" * 64
+            source=str(SOURCE),
+            boot_id=self.boot_id,
+            versions={"daemon": "0"},
+            config_hash="0" * 64,
+            key=PublicKey(self.key.kid, self.key.public.to_text()),
         )
         setup = Setup(
             identity=identity,
@@ -124,6 +133,7 @@ class Desk:
             looks=self.looks,
             bundle=self.bundle,
             qr=self.qr,
+            outputs=self.outputs,
         )
         dialect = Native(self.windows, concealer(b"desk", 20250101))
         self.core = self._make(self.now_ms, setup, [dialect], self.journal.restored)
@@ -143,6 +153,11 @@ class Desk:
             for number in self.pads:
                 self.restart_pad(number)
         self.start()
+
+    def rotate(self, key: SigningKey) -> None:
+        """Exchange the signing key while the daemon is stopped, and start it again."""
+        self.key = self.journal.key = key
+        self.crash()
 
     def _record(self, what: Record) -> None:
         self.transcript += lines(what)
@@ -186,6 +201,8 @@ class Desk:
             self.pads[effect.window].hear(self.now_ms, effect.data)
         if isinstance(effect, SendToTerminal):
             self.told.append(effect.data)
+        if isinstance(effect, TellTechnician):
+            self.answers.append(effect)
         self.stopped = self.stopped or isinstance(effect, Stop)
         return None
 

@@ -4,14 +4,17 @@ from collections import deque
 
 from protocol.pad import VERSION
 from protocol.pad.messages import (
+    ASKING,
     HEARD,
     IDLE,
     PLEASE_RATE,
     POWER_ON,
+    SELF_TEST,
     Close,
     Hello,
     Message,
     Open,
+    SelfTest,
 )
 from protocol.pad.pad_end import PadEnd
 
@@ -30,6 +33,7 @@ class DeskPad:
         """Power it on anew; edges it kept are gone."""
         self.end = PadEnd(Hello(boot_id, 1, VERSION, b"desk-pad", reset_cause=POWER_ON))
         self.face, self.prompt = IDLE, 0
+        self.is_testing = False
         self._pressed_ms: dict[int, int] = {}
 
     def hear(self, now_ms: int, data: bytes) -> None:
@@ -41,9 +45,20 @@ class DeskPad:
 
     def _obey(self, command: Message) -> None:
         if isinstance(command, Open):
+            self.end_test(0)
             self.face, self.prompt = PLEASE_RATE, command.prompt_id
         elif isinstance(command, Close):
             self.face, self.prompt = command.face, 0
+        elif isinstance(command, SelfTest):
+            self.is_testing = self.is_testing or self.face not in ASKING
+
+    def end_test(self, keys: int) -> None:
+        """The self-test is over, if there is one; `keys` is the mask of those proven."""
+        if self.is_testing:
+            self.is_testing = False
+            self.end.status.tests += 1
+            self.end.status.tested = keys
+            self.end.status_due = True
 
     def edge(self, now_ms: int, key: int, down: bool) -> None:
         """One key edge, as the pad's debounce accepts it."""
@@ -55,7 +70,8 @@ class DeskPad:
 
     def poll(self, now_ms: int) -> bytes:
         """The bytes that reach the unit now."""
-        self.end.status.prompt_id, self.end.status.face = self.prompt, self.face
+        self.end.status.prompt_id = self.prompt
+        self.end.status.face = SELF_TEST if self.is_testing else self.face
         data = self.end.poll(_ticks(now_ms))
         return data if self.line_up else b""
 

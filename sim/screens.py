@@ -64,6 +64,7 @@ def screens(language: str) -> dict[str, tuple[Screen, Care]]:
             links=LINKS,
         ),
     }
+    facts["signs"] = replace(usual, name=snapshot.SIGNS, number="4711")
     shown = {name: (screen, FRESH) for name, screen in facts.items()}
     night = Care(step=4, is_dim=True, is_resting=True)
     return shown | {"resting": (plain[snapshot.IDLE], night)}

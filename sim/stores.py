@@ -11,10 +11,13 @@ from protocol.central.signing import SigningKey
 
 
 class MemoryJournal:
-    """What daemon.disk.journal.Journal does, without a disk; `fail` makes the next commits fail."""
+    """What daemon.disk.journal.Journal does, without a disk; `fail` makes the next commits fail.
+
+    `key` may be exchanged, as it is between two starts of a unit.
+    """
 
     def __init__(self, source: Source, key: SigningKey, epoch: str = "00000000000000aa") -> None:
-        self._source, self._key, self._epoch = source, key, epoch
+        self._source, self.key, self._epoch = source, key, epoch
         self._entries: list[Sealed] = []
         self._state: dict[str, str] = {}
         self.fail: str | None = None
@@ -45,7 +48,7 @@ class MemoryJournal:
                 after=(last.last_seq, last.last_hash),
                 epoch=self._epoch,
                 source=self._source,
-                key=self._key,
+                key=self.key,
             )
         )
         self._entries += entries

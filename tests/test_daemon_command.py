@@ -14,10 +14,16 @@ import threading
 import time
 import urllib.request
 import zipfile
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from daemon import VERSION as RELEASE
+from daemon import config
+from daemon.errors import DaemonError
+from daemon.net import identity
+from daemon.wallclock import boot_id
 from device.firmware import FILES
 from protocol.bundle import build
 from protocol.central.chain import verify
@@ -25,7 +31,9 @@ from protocol.central.entry import Source, read
 from protocol.central.signing import SigningKey
 from protocol.pad import VERSION
 from protocol.pad.messages import PLEASE_RATE
+from sim.authority import Authority
 from sim.clerk import Clerk
+from sim.finger import Finger
 from sim.gpio import STALL_S, StandIn
 from sim.pads import ROOT, VirtualPad
 from sim.wire import Wire
@@ -238,6 +246,19 @@ def test_check_when_a_tls_file_is_missing_names_it(fresh):
     refused(fresh.command("--check"), f"{fresh.folder}/ca.pem", "cannot be read")
 
 
+def test_check_when_certificate_and_key_do_not_belong_together_names_both(fresh, tmp_path):
+    units = Authority(tmp_path / "ca", "units")
+    mine, others = units.issue("330102/h01/w03"), units.issue("330102/h01/w04")
+    tls = f'[uplink]\ntls_ca = "{units.certificate}"\ntls_certificate = "{mine.certificate}"\n'
+    fresh.write(("[uplink]\n", f'{tls}tls_key = "{mine.key}"\n'))
+    uplink = config.load(fresh.config).uplink
+    identity.check(uplink)
+    with pytest.raises(DaemonError, match=r"uplink\.tls_ca: .* is no PEM certificate: put"):
+        identity.check(replace(uplink, tls_ca=mine.key))
+    fresh.write(("[uplink]\n", f'{tls}tls_key = "{others.key}"\n'))
+    refused(fresh.command("--check"), f"{mine.certificate} and {others.key} do not belong together")
+
+
 def test_check_when_the_journal_has_no_place_names_it(fresh):
     fresh.write(('"j.db"', '"nowhere/journal.db"'))
     refused(fresh.command("--check"), f"{fresh.folder}/nowhere", "cannot be written")
@@ -290,8 +311,30 @@ def test_status_asked_on_the_command_line_is_that_of_the_page(running):
     done = running.place.command("status")
     assert (done.returncode, done.stderr) == (0, "")
     told, shown = json.loads(done.stdout), running.status()
-    assert told.keys() == shown.keys()
+    assert told.keys() - shown.keys() == {
+        "version", "kid", "boot", "machine", "disk", "certificate",
+    }  # fmt: skip
     assert told["source"] == shown["source"] == str(SOURCE)
+    assert shown["journal"]["signer"] == {"kid": KEY.kid, "public": KEY.public.to_text()}
+
+
+def test_status_names_what_is_broken_from_the_pad_upward(running):
+    folder, port = running.place.folder, running.place.broker_port
+    told = json.loads(running.place.command("status").stdout)
+    (window,), (signal_,) = told["windows"], told["signals"]
+    pad = window["pad"]
+    assert (pad["port"], pad["exists"], pad["is_open"]) == (f"{folder}/pad", False, False)
+    assert (signal_["exists"], signal_["last"]) == (False, None)
+    assert window["display"] == {"kind": "none", "trouble": None}
+    assert window["lamp"] == {"kind": "none", "trouble": None}
+    assert told["uplink"]["broker"] == f"127.0.0.1:{port}"
+    assert (told["uplink"]["step"], told["uplink"]["tls"]) == ("tcp", False)
+    assert told["certificate"] is None
+    assert (told["version"], told["kid"]) == (RELEASE, KEY.kid)
+    assert told["disk"]["state"] == "sound"
+    assert 0 < told["disk"]["free_len"] < told["disk"]["size_len"]
+    assert told["boot"]["id"] == boot_id()
+    assert told["clock"]["synced"] is True
 
 
 def test_export_prints_entries_that_verify(running):
@@ -730,3 +773,71 @@ def test_flood_at_the_page_costs_no_record_and_no_delay(window, promise, scale):
     assert window.daemon.status()["day"]["rated"] == 5 * scale
     late = sum(each > CASE_S_MAX for each in spent_s)
     promise("H2", "cases while the page is flooded: lost or late", len(spent_s), late)
+
+
+# -- tried by a technician
+
+
+def tried(place, *arguments, given=None):
+    """One `test` to its end: its exit code, and what it said on stdout."""
+    done = subprocess.run(
+        command_line(place, "test", *arguments),
+        input=given, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+def test_pad_that_is_tried_from_the_command_line_lights_each_key_in_turn(window, fresh):
+    finger = Finger(window.pad)
+    finger.start()
+    code, answers, trouble = tried(fresh, "pad", "--window", "3")
+    finger.stop()
+    assert answers == [
+        {"state": "asked"}, {"ok": True, "detail": "5 of 5 keys", "keys": [True] * 5},
+    ]  # fmt: skip
+    assert (code, trouble) == (0, "")
+    entries = checked(window.daemon.export())
+    assert [entry.data["what"] for entry in entries if entry.kind == "test"] == ["self_test"]
+    assert not {"service", "rating"} & {entry.kind for entry in entries}
+
+
+def test_tests_from_the_command_line_end_as_they_went(running):
+    code, answers, trouble = tried(running.place, "pad", "--window", "3")
+    assert (code, trouble) == (1, "")
+    assert answers[-1]["ok"] is False
+    assert answers[-1]["detail"].startswith("the pad is not there: ")
+    code, answers, trouble = tried(running.place, "end", "--window", "3")
+    assert (code, answers) == (2, [])
+    assert trouble == "no test runs at window 3: there is nothing to end\n"
+    code, answers, trouble = tried(running.place, "pad", "--window", "4")
+    assert (code, trouble) == (2, "window 4 is not this unit's: it has 3\n")
+    signs = ("signs", "--window", "3", "--number", "4711", "--lamp", "3", "--buzzer", "2")
+    with subprocess.Popen(
+        command_line(running.place, "test", *signs), stdout=subprocess.PIPE, text=True
+    ) as asked:
+        nothing = {"display": False, "lamp": False, "buzzer": False}
+        assert json.loads(asked.stdout.readline()) == {"state": "showing", **nothing}
+        assert running.status()["windows"][0]["screen"]["number"] == "4711"
+        assert tried(running.place, "end", "--window", "3")[0] == 0
+        last = json.loads(asked.stdout.readline())
+        assert last == {**nothing, "ok": True, "detail": "ended by the technician"}
+    assert asked.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("", "stdin is not JSON"),
+        ("[]", 'stdin: one object {"steps": [...]}'),
+        ('{"steps": [], "level": 5}', "nothing else in it"),
+        ('{"steps": []}', "steps: a list of 1 to 20 steps"),
+        ('{"steps": [{"step": "keys", "outcome": "ok", "detail": ""}]}', "outcome is one of good"),
+    ],
+)
+def test_acceptance_that_is_not_one_is_refused_in_words(running, given, words):
+    arguments = ("acceptance", "--window", "3", "--by", "T07")
+    code, answers, trouble = tried(running.place, *arguments, given=given)
+    assert (code, answers) == (2, [])
+    assert words in trouble
+    assert not [text for text in running.export() if '"acceptance"' in text]

@@ -1,8 +1,10 @@
 """The control socket: one request, one whole answer, or a sentence."""
 
 import base64
+import contextlib
 import json
 import os
+import queue
 import socket
 import stat
 import threading
@@ -15,13 +17,13 @@ from daemon.control import (
     PAGE_LEN,
     PIECE_LEN,
     REQUEST_LEN_MAX,
+    TESTERS_MAX,
     Control,
     ask,
     socket_path,
 )
 from daemon.errors import DaemonError, NotAnswering, StoreFailed
-from daemon.events import Sealed
-from sim.desk import Desk
+from daemon.events import Sealed, TrialAsked, TrialLeft
 
 COUNT = 2 * PAGE_LEN + 7
 
@@ -35,10 +37,10 @@ class Unit:
     """What the control socket asks: a snapshot, and pages of a journal that may fail."""
 
     def __init__(self):
-        desk = Desk()
-        self.snapshot = desk.core.snapshot(desk.now_ms)
+        self.status = {"source": "/330102/h01/w03"}
         self.fail_at = None
         self.archive = None
+        self.posted = queue.Queue()
 
     def read(self, first, limit):
         if self.fail_at is not None and first >= self.fail_at:
@@ -50,6 +52,11 @@ class Unit:
         if self.archive is None:
             raise NotAnswering("the unit is starting: try again in a moment")
         return self.archive
+
+    def control(self, database):
+        return Control(
+            database, lambda: self.status, self.read, self.bundle, self.posted.put, pytest.fail
+        )
 
 
 @pytest.fixture
@@ -64,19 +71,13 @@ def database(tmp_path):
 
 @pytest.fixture
 def control(unit, database):
-    control = Control(database, lambda: unit.snapshot, unit.read, unit.bundle, pytest.fail)
+    control = unit.control(database)
     control.start()
     return control
 
 
-def test_status_is_the_snapshot(control, unit, database):
-    (status,) = ask(database, {"ask": "status"})
-    assert status == json.loads(json.dumps(unit.snapshot.as_json()))
-
-
-def test_status_before_the_first_snapshot_says_starting(control, unit, database):
-    unit.snapshot = None
-    assert list(ask(database, {"ask": "status"})) == [{"starting": True}]
+def test_status_is_what_the_unit_says(control, unit, database):
+    assert list(ask(database, {"ask": "status"})) == [unit.status]
 
 
 @pytest.mark.parametrize("first", [1, 2, PAGE_LEN, PAGE_LEN + 1, COUNT, COUNT + 1, 10**9])
@@ -103,7 +104,7 @@ def test_export_when_the_journal_fails_ends_with_the_sentence(control, unit, dat
 )  # fmt: skip
 def test_request_when_nonsense_is_told_what_may_be_asked(control, database, request_):
     answers = said(database, request_)
-    assert answers == [{"error": "ask for status, export or bundle"}, DONE]
+    assert answers == [{"error": "ask for status, export, bundle or test"}, DONE]
 
 
 def test_client_when_it_leaves_early_harms_nobody(control, database):
@@ -119,6 +120,69 @@ def test_bundle_comes_whole_or_with_the_sentence(control, unit, database):
     pieces = [base64.b64decode(each["piece"]) for each in ask(database, {"ask": "bundle"})]
     assert b"".join(pieces) == unit.archive
     assert len(pieces) == 4
+
+
+PAD = {"ask": "test", "what": "pad", "window": "3"}
+
+
+def test_test_is_answered_as_the_core_says_until_its_last_word(control, unit, database):
+    answers = ask(database, PAD)
+    waiting = threading.Thread(target=lambda: got.extend(answers))
+    got = []
+    waiting.start()
+    event = unit.posted.get(timeout=ANSWER_S)
+    assert isinstance(event, TrialAsked)
+    assert (event.trial.what, event.trial.window) == ("pad", "3")
+    control.tell(event.asker, {"state": "asked"}, is_last=False)
+    control.tell(event.asker + 1, {"ok": False}, is_last=True)  # to nobody
+    control.tell(event.asker, {"ok": True}, is_last=True)
+    waiting.join(ANSWER_S)
+    assert got == [{"state": "asked"}, {"ok": True}]
+    assert unit.posted.get(timeout=ANSWER_S) == TrialLeft(event.asker)
+
+
+def test_test_holds_nobody_else_up_and_is_over_when_its_asker_leaves(control, unit, database):
+    with asking(database, PAD):
+        event = unit.posted.get(timeout=ANSWER_S)
+        assert list(ask(database, {"ask": "status"})) == [unit.status]
+    assert unit.posted.get(timeout=ANSWER_S) == TrialLeft(event.asker)
+
+
+def test_tests_that_wait_are_few(control, unit, database):
+    with contextlib.ExitStack() as waiting:
+        for _ in range(TESTERS_MAX):
+            waiting.enter_context(asking(database, PAD))
+        askers = {unit.posted.get(timeout=ANSWER_S).asker for _ in range(TESTERS_MAX)}
+        assert len(askers) == TESTERS_MAX
+        (refused,) = ask(database, PAD)
+        assert refused == {"error": "too many wait for tests already: end some of them"}
+    left = {unit.posted.get(timeout=ANSWER_S).asker for _ in range(TESTERS_MAX)}
+    assert left == askers
+
+
+def test_test_that_nobody_knows_is_refused_with_what_there_is(control, unit, database):
+    assert list(ask(database, {"ask": "test", "what": "rate", "window": "3"})) == [
+        {"error": "test one of pad, signs, delivery, acceptance, end"}
+    ]
+    assert unit.posted.empty()
+
+
+def test_request_as_long_as_an_acceptance_may_be_is_read_whole(control, unit, database):
+    steps = [
+        {"step": f"s{index:031}", "outcome": "skipped", "detail": "评" * 200} for index in range(20)
+    ]
+    whole = {"ask": "test", "what": "acceptance", "window": "3", "by": "工" * 32, "steps": steps}
+    with asking(database, whole):
+        assert len(unit.posted.get(timeout=ANSWER_S).trial.steps) == 20
+
+
+@contextlib.contextmanager
+def asking(database, request):
+    """A connection that asked and waits."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(socket_path(database)))
+        connection.sendall(json.dumps(request, ensure_ascii=False).encode() + b"\n")
+        yield connection
 
 
 def test_socket_is_for_its_own_user_alone(control, database):
@@ -148,7 +212,7 @@ def test_control_when_a_dead_daemon_left_its_socket_takes_its_place(unit, databa
         left.bind(str(socket_path(database)))
     with pytest.raises(NotAnswering, match=r"Connection refused"):
         list(ask(database, {"ask": "status"}))
-    Control(database, lambda: unit.snapshot, unit.read, unit.bundle, pytest.fail).start()
+    unit.control(database).start()
     assert len(list(ask(database, {"ask": "status"}))) == 1
 
 
@@ -156,14 +220,12 @@ def test_control_when_the_path_is_too_long_says_so(tmp_path, unit):
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
     with pytest.raises(DaemonError, match=r"cannot listen here .*path may be too long"):
-        Control(deep / "j.db", lambda: unit.snapshot, unit.read, unit.bundle, pytest.fail)
+        unit.control(deep / "j.db")
 
 
 def test_control_when_the_directory_is_missing_says_so(tmp_path, unit):
     with pytest.raises(DaemonError, match=r"cannot listen here .No such file or directory"):
-        Control(
-            tmp_path / "no" / "j.db", lambda: unit.snapshot, unit.read, unit.bundle, pytest.fail
-        )
+        unit.control(tmp_path / "no" / "j.db")
 
 
 def test_ask_when_nobody_is_there_says_so(database):

@@ -10,7 +10,7 @@ import pytest
 from daemon import snapshot as view
 from daemon.config.lamp import Lamp as LampConfig
 from daemon.config.window import Window
-from daemon.front.faces import FACES, begins, face, is_spoken, moment
+from daemon.front.faces import FACES, begins, counted, face, is_spoken, moment
 from daemon.front.gpio import Gpio
 from daemon.front.lamp import Lamp
 from daemon.front.night import Look, Looks
@@ -104,6 +104,41 @@ def test_question_why_lights_up_as_the_first_one_and_is_not_spoken():
     assert face(screen(view.REASONS)) == face(screen(view.PLEASE_RATE))
     assert is_spoken(screen(view.PLEASE_RATE))
     assert not is_spoken(screen(view.REASONS))
+
+
+def pulses(count, read):
+    """When it goes on within a minute."""
+    now_ms, was_on, ons = 0, False, []
+    while now_ms < 60_000:
+        now = counted(count, 0, now_ms) if read == "lit" else counted(0, count, now_ms)
+        is_on = bool(getattr(now, read))
+        if is_on and not was_on:
+            ons.append(now_ms)
+        was_on, now_ms = is_on, now_ms + (now.wait_ms or 60_000)
+    return ons
+
+
+@pytest.mark.parametrize("read", ["lit", "hz"])
+@pytest.mark.parametrize("count", range(10))
+def test_what_a_technician_counts_is_there_so_often_and_then_a_pause(count, read):
+    ons = pulses(count, read)
+    gaps = [later_ms - before_ms for before_ms, later_ms in pairwise(ons)]
+    pauses = [index for index, gap_ms in enumerate(gaps, 1) if gap_ms > 2000]
+    assert bool(ons) is bool(count)
+    # A pause after each `count` of them, and nowhere else.
+    assert pauses == list(range(count, len(ons), count or 1))
+    assert min(gaps, default=800) >= 800
+
+
+def test_what_a_technician_counts_changes_after_the_wait_it_named_and_never_before():
+    now_ms = 0
+    for _ in range(40):
+        now = counted(3, 2, now_ms)
+        assert now.wait_ms > 0
+        for later_ms in range(now_ms, now_ms + now.wait_ms, 10):
+            assert counted(3, 2, later_ms)[:2] == now[:2]
+        now_ms += now.wait_ms
+    assert counted(0, 0, 0).wait_ms is None
 
 
 def played(key):
@@ -231,6 +266,26 @@ def test_prompt_when_night_begins_keeps_its_look_to_the_thanks(pins):
     lamp.show(screen(view.THANKS))
     pins.until("light", 10)
     lamp.stop(WAIT_S)
+
+
+def test_signs_at_night_are_as_bright_and_loud_as_they_can_be_and_not_spoken(pins, lamp_of):
+    said = queue.Queue()
+    lamp = lamp_of(NIGHT, MIDNIGHT_MS, speak=lambda *what: said.put(what))
+    lamp.show(screen(view.SIGNS, number="4711", blinks=1, beeps=1))
+    assert pins.until("sound", 2093, 100) == [("light", 100)]
+    assert said.get(timeout=WAIT_S) == ("3", None)
+    pins.until("sound", 0, 0)
+    assert lamp.trouble is None
+    lamp.show(screen(view.HEARD))
+    assert pins.until("sound", 2093, 0)[-1] == ("light", 10)
+
+
+def test_other_signs_begin_anew_and_the_same_ones_do_not():
+    one = screen(view.SIGNS, number="4711", blinks=1, beeps=2)
+    assert begins(screen(view.IDLE), one)
+    assert begins(one, screen(view.SIGNS, number="4711", blinks=2, beeps=1))
+    assert not begins(one, screen(view.SIGNS, number="4711", blinks=1, beeps=2))
+    assert begins(one, screen(view.IDLE))
 
 
 def test_pins_when_they_fail_are_said_once_and_tried_again(pins, lamp_of, caplog):

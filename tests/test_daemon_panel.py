@@ -136,6 +136,21 @@ def test_display_when_it_comes_back_shows_what_it_missed(glass):
     assert pixels(glass.next()) == pixels(drawn.draw(screen(snapshot.THANKS)))
 
 
+def test_technician_s_picture_that_was_taken_or_refused_is_told_and_no_other(glass):
+    told = queue.Queue()
+    drawn = started(glass, drew=told.put)
+    drawn.show(screen())
+    glass.next()
+    glass.failures.put(OSError(121, "Remote I/O error"))
+    drawn.show(screen(snapshot.SIGNS, number="4711"))
+    assert told.get(timeout=WAIT_S) is False
+    assert "look at the display's cable" in drawn.trouble
+    drawn.show(screen(snapshot.SIGNS, number="4712"))
+    assert told.get(timeout=WAIT_S) is True
+    assert drawn.trouble is None
+    assert told.empty()
+
+
 def test_display_that_stalls_holds_up_nobody_and_goes_on_with_the_latest_screen(glass):
     drawn = started(glass)
     glass.may_go_on = threading.Event()

@@ -24,6 +24,7 @@ from daemon.events import (
     Taken,
 )
 from daemon.inbox import LOSSY_LEN_MAX, Inbox, Waker
+from daemon.net.certificate import life
 from daemon.net.connection import ADVICE, ADVICE_ELSE, IN_FLIGHT_MAX, Connection
 from daemon.net.rivals import NAMED, SUSPECTED
 from daemon.net.uplink import Uplink
@@ -101,6 +102,13 @@ def connected(broker, ear):
     yield connection, waker
     connection.close()
     waker.close()
+
+
+def down(ear, step):
+    """Why the connection ended, which it did at this step of the way."""
+    event = ear.next(BrokerDown)
+    assert event.step == step, event
+    return event.reason
 
 
 def taken(ear, count):
@@ -306,7 +314,7 @@ def test_broker_when_killed_and_back_is_used_again(mosquitto, uplink, ear):
     link = uplink(mosquitto.port)
     ear.next(BrokerUp)
     mosquitto.kill()
-    assert "closed the connection" in ear.next(BrokerDown).reason
+    assert "closed the connection" in down(ear, "publish")
     mosquitto.start()
     platform = Platform(mosquitto.port)
     ear.next(BrokerUp)
@@ -320,7 +328,7 @@ def test_broker_when_killed_and_back_is_used_again(mosquitto, uplink, ear):
 def test_broker_when_it_refuses_us_says_so(uplink, ear, protocol):
     with Closed() as broker:
         uplink(broker.port, protocol)
-        sentence = ear.next(BrokerDown).reason
+        sentence = down(ear, "connect")
     refusal = f"refuses this unit (Not authorized): {ADVICE[NOT_AUTHORIZED]}"
     assert sentence == f"broker {LOOPBACK}:{broker.port} {refusal}"
 
@@ -353,14 +361,14 @@ def free_port():
 def test_broker_when_absent_is_said_in_words(uplink, ear):
     port = free_port()
     uplink(port)
-    sentence = ear.next(BrokerDown).reason
+    sentence = down(ear, "tcp")
     assert sentence == f"broker {LOOPBACK}:{port} cannot be reached: Connection refused"
 
 
 @pytest.mark.parametrize("name", ["no-such-host.invalid", "." * 200, "-"])
 def test_broker_when_its_name_is_not_known_is_said_in_words(uplink, ear, name):
     uplink(1883, broker=name)
-    assert "cannot be reached: " in ear.next(BrokerDown).reason
+    assert "cannot be reached: " in down(ear, "dns")
 
 
 @contextlib.contextmanager
@@ -384,7 +392,7 @@ def test_stop_while_connecting_to_a_host_that_swallows_is_in_time(uplink, ear):
         link.stop(0.3)
         # Still connecting: whoever stops it did not wait for that.
         assert link.is_alive()
-        assert "cannot be reached: timed out" in ear.next(BrokerDown).reason
+        assert "cannot be reached: timed out" in down(ear, "tcp")
 
 
 def test_stop_while_waiting_to_try_again_is_at_once(uplink, ear):
@@ -402,21 +410,24 @@ PROTOCOLS = pytest.mark.parametrize("protocol", [5, 4])
 
 
 @pytest.mark.parametrize(
-    ("lies", "said"),
+    ("lies", "step", "said"),
     [
         (
             Lies(suback=0x80),
+            "subscribe",
             f"does not let this unit hear its receipts (Unspecified error): {ADVICE_ELSE}",
         ),
-        (Lies(connack=None), "has answered nothing for 0.2 s"),
-        (Lies(suback=None), "has answered nothing for 0.2 s"),
+        (Lies(connack=None), "connect", "has answered nothing for 0.2 s"),
+        (Lies(suback=None), "connect", "has answered nothing for 0.2 s"),
     ],
 )
 @PROTOCOLS
-def test_broker_when_it_does_not_let_us_in_is_said_in_words(uplink, ear, lies, said, protocol):
+def test_broker_when_it_does_not_let_us_in_is_said_in_words(
+    uplink, ear, lies, step, said, protocol
+):
     with LyingBroker(lies) as broker:
         uplink(broker.port, protocol, patience_s=0.2)
-        assert ear.next(BrokerDown).reason == f"broker {LOOPBACK}:{broker.port} {said}"
+        assert down(ear, step) == f"broker {LOOPBACK}:{broker.port} {said}"
 
 
 @pytest.mark.parametrize(
@@ -845,7 +856,7 @@ def test_tls_when_the_clock_and_the_certificate_disagree_names_the_clock(
     ca, key = certificate(tmp_path, "broker", days=days)
     with LyingBroker(tls=server_side(ca, key)) as broker:
         uplink(broker.port, tls_ca=ca, is_clock_set=lambda: is_set)
-        said = ear.next(BrokerDown).reason
+        said = down(ear, "tls")
     assert f"shows a certificate that is not good: {words}; this unit's clock says 20" in said
     assert advice in said
     promise("D2", f"offline because the {words}", 1)
@@ -885,14 +896,16 @@ def turned_away(folder, uplink, ear, days, authority="units"):
     issuer = units if authority == "units" else Authority(folder, authority)
     unit = issuer.issue(str(SOURCE)[1:], days=days)
     with ShippedMosquitto(folder / "broker", units, platform) as broker:
-        uplink(
+        link = uplink(
             broker.port,
             tls_ca=platform.certificate,
             tls_certificate=unit.certificate,
             tls_key=unit.key,
             is_clock_set=lambda: False,
         )
-        return ear.next(BrokerDown).reason
+        reason = down(ear, "tls")
+        assert link.certificate == life(unit.certificate.read_bytes())
+        return reason
 
 
 @FAILED_HANDSHAKE
@@ -901,7 +914,7 @@ def test_tls_when_another_authority_signed_says_why(tmp_path, uplink, ear):
     ours, _ = certificate(tmp_path, "ours")
     with LyingBroker(tls=server_side(theirs, key)) as broker:
         uplink(broker.port, tls_ca=ours)
-        assert "not good: self-signed certificate" in ear.next(BrokerDown).reason
+        assert "not good: self-signed certificate" in down(ear, "tls")
 
 
 @FAILED_HANDSHAKE
@@ -910,7 +923,7 @@ def test_tls_when_the_broker_speaks_none_says_why(tmp_path, uplink, ear):
     with LyingBroker() as broker:
         uplink(broker.port, tls_ca=ca, patience_s=0.2)
         broker.drop()
-        assert "cannot be reached: " in ear.next(BrokerDown).reason
+        assert "cannot be reached: " in down(ear, "tls")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"nonsense"])
@@ -922,7 +935,7 @@ def test_tls_when_a_file_cannot_be_used_says_so(tmp_path, uplink, ear, content, 
         bad.write_bytes(content)
     files = {"tls_ca": pem, "tls_certificate": pem, "tls_key": key} | {which: bad}
     uplink(free_port(), **files)
-    assert "the TLS files of [uplink] cannot be used: " in ear.next(BrokerDown).reason
+    assert "the TLS files of [uplink] cannot be used: " in down(ear, "files")
 
 
 # -- the inbox

@@ -382,7 +382,7 @@ def at_night(window: Window) -> None:
     for key in (4, 5):
         window.press(key)
     window.run(500)
-    assert window.facts[-1] == facts.Tested(False, "4 of 5 keys")
+    assert window.facts[-1] == facts.Tested(False, "4 of 5 keys", (True, True, False, True, True))
     assert window.status.tested == 0b11011
     assert window.pressed()[-2:] == [(9, 5, True), (9, 5, False)]
     (dusk,) = (index for index, (_, what, _) in enumerate(window.trace) if what == "night")

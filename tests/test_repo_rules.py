@@ -74,8 +74,8 @@ PURE = (
             "front/words", "health", "net/certificate", "net/outbox", "net/remains", "net/rivals",
             "page/attempts", "page/entries", "page/guard", "page/markup", "page/masking",
             "page/metrics", "page/report", "page/support", "page/verdict", "permissions",
-            "privacy", "setup", "snapshot", "timekeeper", "traces/trace_file",
-            "traces/traced_core", "traces/transcript", "wire/edges", "wire/firmware",
+            "privacy", "setup", "signers", "snapshot", "timekeeper", "traces/trace_file",
+            "traces/traced_core", "traces/transcript", "trial/*", "wire/edges", "wire/firmware",
             "wire/pad_link", "wire/signal_line", "wire/signals", "wire/strangers",
         )
     ),

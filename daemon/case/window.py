@@ -67,11 +67,19 @@ class Window:
 
     # -- the pad
 
-    def received(self, now_ms: int, data: bytes) -> None:
+    def received(self, now_ms: int, data: bytes) -> list[Tested]:
+        """Take what the pad says; the self-tests that have ended with it."""
         edges, facts = self.pad.received(now_ms, data)
         self.take(now_ms, facts)
         for edge in edges:
             self._edge(now_ms, edge)
+        return [fact for fact in facts if isinstance(fact, Tested)]
+
+    @property
+    def is_with_citizen(self) -> bool:
+        """A rating is asked for, given, or thanked for."""
+        is_busy = self.cases.prompt is not None or self.cases.unthanked is not None
+        return is_busy or self._thanks_until_ms > 0
 
     def _edge(self, now_ms: int, edge: KeyEdge) -> None:
         self._ledger.keep(row(self.number, "pad"), asdict(edge.position))

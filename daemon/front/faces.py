@@ -25,6 +25,9 @@ FACES = {
     view.COMMISSIONING: messages.IDLE,
 }
 Steps = tuple[tuple[int, int], ...]
+# A technician counts: half a second each, and a pause in which nobody goes on counting.
+COUNTED_ON_MS, COUNTED_OFF_MS, COUNTED_PAUSE_MS = 300, 500, 2000
+COUNTED_HZ = 2093
 
 
 class Moment(NamedTuple):
@@ -50,7 +53,7 @@ def is_spoken(screen: Screen | None) -> bool:
 
 def begins(before: Screen | None, now: Screen) -> bool:
     """Whether `now` is played from the beginning: another face, or another prompt."""
-    if before is None or face(before) != face(now):
+    if before is None or face(before) != face(now) or _counts(before) != _counts(now):
         return True
     is_asking = face(now) == messages.PLEASE_RATE
     return is_asking and (now.remaining_s or 0) > (before.remaining_s or 0)
@@ -68,6 +71,30 @@ def moment(shown: int | None, elapsed_ms: int) -> Moment:
     if any(bool(one) != bool(lit) for one, _ in lights):
         waits.append(lit_ms)
     return Moment(bool(lit), hz, min(waits, default=None))
+
+
+def _counts(screen: Screen) -> tuple[str | None, int, int]:
+    return screen.number, screen.blinks, screen.beeps
+
+
+def counted(blinks: int, beeps: int, elapsed_ms: int) -> Moment:
+    """What lamp and buzzer do when a technician counts them: so often, a pause, and again."""
+    lit, lit_ms = _of_counted(blinks, elapsed_ms)
+    sounds, sound_ms = _of_counted(beeps, elapsed_ms)
+    waits = [ms for ms in (lit_ms, sound_ms) if ms is not None]
+    return Moment(lit, COUNTED_HZ if sounds else 0, min(waits, default=None))
+
+
+def _of_counted(count: int, elapsed_ms: int) -> tuple[bool, int | None]:
+    """Whether it is on, and for how long it stays as it is; None: for good."""
+    if not count:
+        return False, None
+    pulse_ms = COUNTED_ON_MS + COUNTED_OFF_MS
+    at_ms = elapsed_ms % (count * pulse_ms + COUNTED_PAUSE_MS)
+    if at_ms >= count * pulse_ms:
+        return False, count * pulse_ms + COUNTED_PAUSE_MS - at_ms
+    is_on = at_ms % pulse_ms < COUNTED_ON_MS
+    return is_on, (COUNTED_ON_MS if is_on else pulse_ms) - at_ms % pulse_ms
 
 
 def _step(steps: Steps, elapsed_ms: int) -> tuple[int, int]:

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from daemon.front.faces import begins, face, is_spoken, moment
+from daemon.front.faces import Moment, begins, counted, face, is_spoken, moment
 from daemon.front.night import FULL, Looks
-from daemon.snapshot import Screen
+from daemon.snapshot import SIGNS, Screen
 from daemon.worker import Worker
 from protocol.pad.messages import ASKING, HEARD
 
@@ -52,7 +52,14 @@ class Lamp(Worker):
         self._screen: Screen | None = None
         self._is_news = self._is_stopping = False
         self._face: int | None = None
+        # What a technician is to count, blinks and beeps.
+        self._counts: tuple[int, int] | None = None
         self._began_s = 0.0
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with its pins, in words."""
+        return self._trouble
 
     def show(self, screen: Screen) -> None:
         """Play this screen's face instead of the one before; seconds that pass are no news."""
@@ -95,6 +102,9 @@ class Lamp(Worker):
 
     def _begin(self) -> None:
         before, self._face = self._face, face(self._screen)
+        screen = self._screen
+        is_counted = screen is not None and screen.name == SIGNS
+        self._counts = (screen.blinks, screen.beeps) if screen and is_counted else None
         self._began_s = time.monotonic()
         if self._face != HEARD or before not in ASKING:
             # As on the pad: an open prompt, and its answer, keep the look it began with.
@@ -107,8 +117,11 @@ class Lamp(Worker):
         """Set light and sound to what they are now; the seconds until they change."""
         if self._outputs is None:
             return None
-        now = moment(self._face, int((time.monotonic() - self._began_s) * 1000))
-        if self._face not in ASKING:
+        now = self._moment(int((time.monotonic() - self._began_s) * 1000))
+        if self._counts is not None:
+            # A night at which nothing can be heard is no reason to be sent home by a test.
+            self._look = FULL
+        elif self._face not in ASKING:
             self._look = self._looks.at(self._utc_ms())
         try:
             self._outputs.light(self._look.brightness if now.lit else 0)
@@ -118,6 +131,11 @@ class Lamp(Worker):
             return self._retry_s
         self._say(None)
         return None if now.wait_ms is None else now.wait_ms / 1000
+
+    def _moment(self, elapsed_ms: int) -> Moment:
+        if self._counts is not None:
+            return counted(*self._counts, elapsed_ms)
+        return moment(self._face, elapsed_ms)
 
     def _say(self, trouble: str | None) -> None:
         if trouble == self._trouble:

@@ -19,7 +19,7 @@ from daemon.front.oled import Oled
 from daemon.front.picture import FONTS, Brush, Picture, as_png, framed
 from daemon.front.qr import modules
 from daemon.front.screens import Words, page, resting
-from daemon.snapshot import COMMISSIONING, SELF_TEST, STARTING, Screen
+from daemon.snapshot import COMMISSIONING, SELF_TEST, SIGNS, STARTING, Screen
 from daemon.wallclock import boottime_ms
 from daemon.worker import Worker
 
@@ -34,7 +34,7 @@ DIM_BRIGHTNESS = 1
 FALLBACKS = ("zh", "en")
 LOCALE = Path(__file__).parent / "locale"
 # The technician sees by a frame that the whole glass is used: a wrong controller shifts it.
-FRAMED = (SELF_TEST, COMMISSIONING)
+FRAMED = (SELF_TEST, COMMISSIONING, SIGNS)
 
 
 class Display(Protocol):
@@ -61,13 +61,15 @@ class Panel(Worker):
         repeat_s: float = REPEAT_S,
         now_ms: Callable[[], int] = boottime_ms,
         utc_ms: Callable[[], int | None] = lambda: None,
+        drew: Callable[[bool], None] = lambda _ok: None,
     ) -> None:
+        """`drew` is told whether the display took a technician's picture."""
         super().__init__("panel", died)
         if address is not None:
             config = replace(config, address=address)
         self._config, self._looks = config, looks or Looks()
         self._retry_s, self._repeat_s = retry_s, repeat_s
-        self._now_ms, self._utc_ms = now_ms, utc_ms
+        self._now_ms, self._utc_ms, self._drew = now_ms, utc_ms, drew
         self._started_ms = now_ms()
         self._brush = Brush(fonts)
         self._words = _usable_words(config, self._brush.has_letters)
@@ -84,6 +86,11 @@ class Panel(Worker):
         with self._changed:
             self._next = screen
             self._changed.notify()
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the display, in words."""
+        return self._trouble
 
     def png(self) -> bytes:
         """The picture now shown."""
@@ -128,6 +135,8 @@ class Panel(Worker):
                 self._step = cared.step
             brightness = DIM_BRIGHTNESS if cared.is_dim else self._config.brightness
             self._light(self._display, brightness)
+            if screen is not None and screen.name == SIGNS:
+                self._drew(self._trouble is None)
 
     def _light(self, display: Display, brightness: int) -> None:
         try:

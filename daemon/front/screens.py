@@ -161,6 +161,7 @@ def _known(screen: Screen, words: Words) -> dict[str, object]:
         "unit": screen.unit,
         "address": screen.address,
         "links": " ".join(links) or None,
+        "number": screen.number,
     }
 
 

@@ -30,13 +30,16 @@ from daemon.snapshot import (
     PLEASE_RATE,
     REASONS,
     SELF_TEST,
+    SIGNS,
     STARTING,
     THANKS,
     Screen,
 )
 
 # What a screen's lines may name, and a usual one of each: with these no line may be cut.
-PLACEHOLDERS = ("window", "ticket", "task", "remaining", "trouble", "unit", "address", "links")
+PLACEHOLDERS = (
+    "window", "ticket", "task", "remaining", "trouble", "unit", "address", "links", "number",
+)  # fmt: skip
 USUAL = Screen(
     name=IDLE,
     window="12",
@@ -45,11 +48,12 @@ USUAL = Screen(
     unit="/330102/h01/w03",
     address="192.168.10.103",
     links=(("pad", True), ("queue", False), ("broker", True)),
+    number="4711",
 )
 WIDTH = 128
 SCREENS = (
     STARTING, IDLE, CALLED, PLEASE_RATE, HEARD, THANKS, PAUSED, OUT_OF_SERVICE, SELF_TEST,
-    COMMISSIONING,
+    COMMISSIONING, SIGNS,
 )  # fmt: skip
 TROUBLES = (DISK, *PAD.values())
 LINKS = ("link_pad", "link_queue", "link_broker", "up", "down")
@@ -84,6 +88,7 @@ def last_resort() -> Words:
     """Words that need no file: the names themselves."""
     words = {key: [key.replace("_", " ")] for key in KEYS}
     words |= {CALLED: ["{ticket}", "{window}"], REASONS: ["{remaining} s"], "resting": ["{window}"]}
+    words |= {SIGNS: ["{number}"]}
     return words | {name: ["rate {remaining} s", "{ticket}"] for name in (PLEASE_RATE, BESIDE_CODE)}
 
 

@@ -17,7 +17,10 @@ _TIME = rb"(?:\x17\x0d(\d{12})Z|\x18\x0f(\d{14})Z)"
 _VALIDITY = re.compile(rb"\x30[\x1e\x20\x22]" + _TIME + _TIME)
 
 
-def life(pem: bytes) -> tuple[datetime, datetime] | None:
+Life = tuple[datetime, datetime]
+
+
+def life(pem: bytes) -> Life | None:
     """When the certificate in a PEM file begins and ends to hold; None if that cannot be read."""
     block = _PEM.search(pem)
     if block is None:

@@ -25,7 +25,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from daemon.config.uplink import Uplink as UplinkConfig
 from daemon.events import Asked, BrokerUp, Event, ReceiptReceived, ReceiptRefused, Sealed, Taken
 from daemon.inbox import Waker
-from daemon.net.certificate import life
+from daemon.net.certificate import Life, life
+from daemon.snapshot import CONNECT, DNS, FILES, PUBLISH, SUBSCRIBE, TCP, TLS
 from protocol.central import receipts, topics
 from protocol.central.canonical import BadJson, canonical, parse
 from protocol.central.entry import Source
@@ -108,6 +109,9 @@ class Connection:
         self.taken_over = False
         self.ready_at_s: float | None = None
         self.trouble = ""
+        # Of a connection that has trouble: where the way is broken, a word of snapshot.STEPS.
+        self.step: str | None = None
+        self.certificate: Life | None = None
 
     @property
     def sentence(self) -> str:
@@ -128,21 +132,24 @@ class Connection:
     # -- the connection
 
     def open(self) -> None:
+        self.certificate = self._own_life()
         try:
             self._client = client = self._made()
         except OSError as error:
-            self.trouble = f"is not called: the TLS files of [uplink] cannot be used: {error}"
+            self._fail(FILES, f"is not called: the TLS files of [uplink] cannot be used: {error}")
             return
         try:
             client.connect(
                 self._config.broker, self._config.port, KEEPALIVE_S, properties=self._limits()
             )
         except ssl.SSLCertVerificationError as error:
-            self.trouble = f"shows a certificate that is not good: {error.verify_message}"
+            trouble = f"shows a certificate that is not good: {error.verify_message}"
             if error.verify_code in OF_TIME:
-                self.trouble += self._clock_says("have the platform renew the broker's certificate")
+                trouble += self._clock_says("have the platform renew the broker's certificate")
+            self._fail(TLS, trouble)
         except (OSError, ValueError) as error:
-            self.trouble = f"cannot be reached: {getattr(error, 'strerror', None) or error}"
+            why = getattr(error, "strerror", None) or error
+            self._fail(_step_of(error), f"cannot be reached: {why}")
         self._opened_s = time.monotonic()
 
     def turn(self, waker: Waker) -> None:
@@ -151,7 +158,7 @@ class Connection:
         assert client is not None
         connection: Any = client.socket()
         if connection is None:
-            self.trouble = self.trouble or "closed the connection"
+            self._fail(self._next_step, "closed the connection")
             return
         # TLS may hold bytes that the socket no longer has.
         pending = isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
@@ -167,6 +174,7 @@ class Connection:
                 client.loop_write()
             client.loop_misc()
         except MALFORMED:
+            self.step = CONNECT
             self.trouble = "does not speak MQTT: look at [uplink] port"
         self._tell_taken()
         self._watch(time.monotonic())
@@ -177,7 +185,17 @@ class Connection:
         waiting_s = now_s - (oldest_s if self.is_ready else self._opened_s)
         if waiting_s > self._patience_s and not self.trouble:
             what = "acknowledged" if self.is_ready else "answered"
-            self.trouble = f"has {what} nothing for {self._patience_s:g} s"
+            self._fail(self._next_step, f"has {what} nothing for {self._patience_s:g} s")
+
+    @property
+    def _next_step(self) -> str:
+        """Where a connection breaks that breaks now without a word."""
+        return PUBLISH if self.is_ready else CONNECT
+
+    def _fail(self, step: str, trouble: str) -> None:
+        """The connection ends; the first reason is the one that is told."""
+        if not self.trouble:
+            self.step, self.trouble = step, trouble
 
     def offer(self, entry: Sealed, *, live: bool = False) -> None:
         if _name(entry) not in self._in_flight and _name(entry) not in self._live:
@@ -263,7 +281,7 @@ class Connection:
         self, client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, limits: Any
     ) -> None:
         if reason.is_failure:
-            self.trouble = f"refuses this unit {_because(reason)}"
+            self._fail(CONNECT, f"refuses this unit {_because(reason)}")
             return
         self._in_flight_max = min(IN_FLIGHT_MAX, getattr(limits, "ReceiveMaximum", IN_FLIGHT_MAX))
         client.subscribe(topics.every_down(self._source), qos=1)
@@ -277,7 +295,8 @@ class Connection:
         _more: object,
     ) -> None:
         if any(reason.is_failure for reason in reasons):
-            self.trouble = f"does not let this unit hear its receipts {_because(reasons[0])}"
+            because = _because(reasons[0])
+            self._fail(SUBSCRIBE, f"does not let this unit hear its receipts {because}")
         elif not self.is_ready:
             client.publish(self._state_topic, _state("online"), qos=0, retain=True)
             self.ready_at_s = time.monotonic()
@@ -293,20 +312,29 @@ class Connection:
     ) -> None:
         self.taken_over = reason.value == TAKEN_OVER
         self._sent_away = flags.is_disconnect_packet_from_server
-        why = self._own_life() if reason.value == UNSPECIFIED else f" {_because(reason)}"
-        self.trouble = self.trouble or f"closed the connection{why}"
+        if reason.value != UNSPECIFIED:
+            self._fail(self._next_step, f"closed the connection {_because(reason)}")
+            return
+        # In TLS 1.3 a certificate is refused after the handshake, as far as the client can see.
+        is_unwelcome = self._config.tls_certificate is not None and not self.is_ready
+        step = TLS if is_unwelcome else self._next_step
+        self._fail(step, f"closed the connection{self._why_unwelcome()}")
 
     # -- certificates and the clock
 
-    def _own_life(self) -> str:
-        """Why a broker that says nothing may not let us in: it does not tell of certificates."""
+    def _own_life(self) -> Life | None:
+        """From when to when this unit's certificate holds; None without one that can be read."""
         path = self._config.tls_certificate
-        if self.is_ready or path is None:
-            return ""
         try:
-            found = life(path.read_bytes())
+            return None if path is None else life(path.read_bytes())
         except OSError:
-            found = None
+            return None
+
+    def _why_unwelcome(self) -> str:
+        """Why a broker that says nothing may not let us in: it does not tell of certificates."""
+        if self.is_ready or self._config.tls_certificate is None:
+            return ""
+        found = self.certificate
         if found is None or found[0] <= datetime.now(UTC) <= found[1]:
             return " before it let this unit in: have the platform look at its certificate"
         words = "has expired" if datetime.now(UTC) > found[1] else "is not yet valid"
@@ -352,6 +380,16 @@ class Connection:
         except BadReceipt as error:
             return ReceiptRefused(f"a receipt was refused: {error}")
         return ReceiptReceived(receipt.epoch, receipt.upto, receipt.hash)
+
+
+def _step_of(error: Exception) -> str:
+    """Where a call that failed came to: the broker's name, the way to it, or TLS with it."""
+    # What is no name at all is told before anybody is asked.
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return DNS
+    # A handshake that takes too long is no SSLError in Python 3.11 and says so in its words alone.
+    is_tls = isinstance(error, ssl.SSLError) or "handshake" in str(error)
+    return TLS if is_tls else TCP
 
 
 def _name(entry: Sealed) -> _Name:

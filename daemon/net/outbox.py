@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from daemon.effects import Fetch, Publish
 from daemon.events import Sealed
-from daemon.snapshot import UplinkView
+from daemon.snapshot import PUBLISH, RECEIPTS, UplinkView
 
 # Entries under way without a receipt. The centre commits up to 512 at once: one batch is receipted
 # while the next one arrives. Under a centre that answers each 50 ms, entries a second were 300 with
@@ -38,6 +38,12 @@ REPLAY_LEN = 16
 # slowest receipt (100 ms), then each time twice as late.
 RECEIPT_WAIT_MS = 2000
 RECEIPT_WAIT_MS_MAX = 60_000
+# A slow platform is waited for twice: 2 and 4 s. More is a platform that does not hear us.
+SILENCES_LEAST = 2
+NO_RECEIPTS = (
+    "the broker takes the entries and the platform sends no receipt: ask whether it runs, and "
+    "whether it has this unit's key in its registry"
+)
 # A page that could not be read now is tried again after this.
 FETCH_RETRY_MS = 1000
 
@@ -71,6 +77,7 @@ class Outbox:
         self._silences = 0
         self.up = False
         self._trouble: str | None = None
+        self._step: str | None = None
         # Of a connection that works: it stays for as long as that.
         self._warning: str | None = None
         self._receipts_refused_count = 0
@@ -81,12 +88,24 @@ class Outbox:
         return UplinkView(
             state="up" if self.up else "down",
             trouble=self._trouble or self._warning,
+            step=self._step or (RECEIPTS if self._is_unheard else None),
             delivered=self.delivered,
             backlog=self.last_seq - self.delivered,
             receipts_refused=self._receipts_refused_count,
             resends=self._resend_count,
             overtaken=self._overtaken_count,
         )
+
+    def why_silent(self) -> str | None:
+        """Why the platform does not answer, in words; None while nothing speaks against it."""
+        if self.up and self._trouble is None and self._is_unheard:
+            return NO_RECEIPTS
+        return self._trouble or self._warning
+
+    @property
+    def _is_unheard(self) -> bool:
+        """The broker takes what is sent, and no receipt comes, however often."""
+        return self.up and self._silences >= SILENCES_LEAST
 
     # -- what happened
 
@@ -125,19 +144,20 @@ class Outbox:
     def broker_up(self, warning: str | None = None) -> None:
         """A new connection: whatever the old one carried may be lost."""
         self._warning = warning
-        self.up, self._trouble, self._silences = True, None, 0
+        self.up, self._trouble, self._step, self._silences = True, None, None, 0
         self._untaken.clear()
         self._ahead.clear()
         self._live.clear()
         self._rewind()
 
-    def broker_down(self, reason: str) -> None:
+    def broker_down(self, reason: str, step: str | None = None) -> None:
         self.up, self._trouble, self._resend_at_ms = False, reason, None
+        self._step = step
 
     def taken(self, seqs: tuple[int, ...], refused: str) -> None:
         """The broker took entries, or said why not; either way unreceipted ones are sent again."""
         self._untaken.difference_update(seqs)
-        self._trouble = refused or None
+        self._trouble, self._step = refused or None, PUBLISH if refused else None
 
     def receipt(self, now_ms: int, epoch: str, upto: int, hash_: str) -> None:
         """A receipt whose signature holds; it counts when its hash is that of our own entry."""
@@ -174,7 +194,7 @@ class Outbox:
     def receipt_refused(self, reason: str) -> None:
         """Something on the receipt topic that is no receipt."""
         self._receipts_refused_count += 1
-        self._trouble = reason
+        self._trouble, self._step = reason, RECEIPTS
 
     def asked(self, epoch: str, first: int, last: int) -> None:
         """The platform misses entries; those without a receipt are on their way anyway."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from daemon.config.uplink import Uplink as UplinkConfig
 from daemon.events import BrokerDown, Event, Sealed
 from daemon.inbox import Waker
+from daemon.net.certificate import Life
 from daemon.net.connection import Connection
 from daemon.net.rivals import Rivals
 from daemon.worker import Worker
@@ -52,6 +53,8 @@ class Uplink(Worker):
         self._waker = Waker()
         self._stopping = False
         self._rivals = Rivals()
+        # From when to when the unit's own certificate holds, as it was when a connection took it.
+        self.certificate: Life | None = None
 
     # -- from the loop's thread
 
@@ -83,7 +86,7 @@ class Uplink(Worker):
             self._offered.clear()
             self._serve(connection)
             attempt = 0 if connection.was_welcome else attempt + 1
-            self._post(BrokerDown(connection.sentence))
+            self._post(BrokerDown(connection.sentence, connection.step))
             most_s = self._config.redial_ms / 1000
             # Two that take the name from each other would do so each second.
             if not self._has_rival(connection):
@@ -109,6 +112,7 @@ class Uplink(Worker):
     def _serve(self, connection: Connection) -> None:
         with self.job():
             connection.open()
+        self.certificate = connection.certificate
         while not (self._stopping or connection.trouble):
             # A turn waits for a second at most, so that it may be part of the job.
             with self.job():

@@ -53,7 +53,7 @@ class Material:
 
     def content(self, shown: Snapshot, words: Words) -> Content:
         """One page's worth, in one language."""
-        machine, about = self._look(), self._about
+        machine, about = self.machine(), self._about
         told = report.Versions(programs=about.programs, config_hash=about.config_hash)
         return Content(
             shown=shown,
@@ -85,7 +85,7 @@ class Material:
 
     def metrics(self, shown: Snapshot | None) -> str:
         versions = {**self._about.programs, "config": self._about.config_hash}
-        return metrics(shown, self._look(), versions)
+        return metrics(shown, self.machine(), versions)
 
     def bundle(self, shown: Snapshot | None, made: datetime) -> bytes:
         """The support bundle; `made` is now, UTC. Raises NotAnswering or StoreFailed."""
@@ -110,7 +110,8 @@ class Material:
         finally:
             self._bundling.release()
 
-    def _look(self) -> Machine:
+    def machine(self) -> Machine:
+        """What the machine says of itself, looked at once for all who ask."""
         now_s = time.monotonic()
         if self._machine is None or now_s - self._machine[0] > LOOK_S:
             self._machine = now_s, self._about.look()

@@ -13,6 +13,7 @@ from daemon.events import Sealed
 from daemon.page import certificate, guard, markup, words
 from daemon.page.answers import HTML, JSON, Answer, asked, cookie, form, see, send, text
 from daemon.page.door import SESSION_S, Door, TooEarly
+from daemon.page.machine import Machine
 from daemon.page.markup import Frame
 from daemon.page.material import About, Material
 from daemon.page.metrics import CONTENT_TYPE
@@ -79,6 +80,10 @@ class Page(Worker):
     @property
     def snapshot(self) -> Snapshot | None:
         return self._snapshot
+
+    def machine(self) -> Machine:
+        """What the machine says of itself."""
+        return self._material.machine()
 
     def bundle(self) -> bytes:
         """The support bundle. Raises NotAnswering or StoreFailed."""

@@ -69,11 +69,19 @@ class PadLink:
         self._hello: Hello | None = None
         self._status: Status | None = None
         self._reason: str | None = None
+        self._is_open = False
+        # From the order to try itself until the pad is seen to obey it.
+        self._is_ordered = False
         self.state = WAITING
 
     @property
     def up(self) -> bool:
         return self.state == UP
+
+    @property
+    def boot_id(self) -> int:
+        """The pad's start that was heard last; 0: none."""
+        return self._end.boot_id
 
     @property
     def is_testing(self) -> bool:
@@ -107,7 +115,7 @@ class PadLink:
 
     def port(self, now_ms: int, reason: str | None) -> list[Fact]:
         """The serial port opened (None) or went away (why)."""
-        self._port_reason = reason
+        self._port_reason, self._is_open = reason, reason is None
         if reason is not None:
             return self._lose(now_ms, reason)
         if self.state == LOST:
@@ -139,6 +147,9 @@ class PadLink:
     def show(self, now_ms: int, face: Face) -> None:
         """Make the pad show `face`; nothing is sent when it was told so already."""
         shown = self._shown
+        if self._is_ordered and face.until_ms is None:
+            return  # the line holds one command, and only a prompt is worth more
+        self._is_ordered = False
         if shown is not None and face.prompt and replace(face, look=shown.look) == shown:
             return  # the look of an open prompt stays
         if face == shown:
@@ -149,6 +160,16 @@ class PadLink:
         else:
             self._end.close(now_ms, 0 if shown is None else shown.prompt, face.face)
         self._shown = face
+
+    def try_itself(self, now_ms: int) -> None:
+        """Order a self-test; it is said until the pad is heard to obey, or a prompt comes."""
+        self._is_ordered = True
+        self._end.self_test(now_ms)
+
+    def cease(self) -> None:
+        """Nobody waits for the self-test any more; the face is told anew."""
+        if self._is_ordered:
+            self._is_ordered, self._shown = False, None
 
     def safe(self, position: Position) -> None:
         """Everything up to this edge is on disk: the pad may forget it."""
@@ -182,6 +203,7 @@ class PadLink:
         stuck = HELD_DOWN if status is not None and self.up and status.stuck else None
         return PadView(
             state=self.state,
+            is_open=self._is_open,
             trouble=self._reason or stuck or self._firmware.trouble,
             uid=None if hello is None else hello.uid.hex(),
             firmware=None if hello is None else hello.firmware.hex(),
@@ -231,6 +253,9 @@ class PadLink:
 
     def _told(self, status: Status) -> list[Fact | Tested]:
         before, self._status = self._status, status
+        if status.face == SELF_TEST:
+            # The order may have taken the place of a face that the pad has not heard of yet.
+            self.cease()
         facts: list[Fact | Tested] = []
         # Not before its presses are here, too: they may be older than a prompt that waits for it.
         is_complete = status.seq + status.queued <= self._end.delivered_seq + 1
@@ -246,8 +271,8 @@ class PadLink:
         elif stuck and not status.stuck:
             facts.append(Fact("back", "no key is held down any more"))
         if is_same and before is not None and before.tests != status.tests:
-            passed = status.tested.bit_count()
-            facts.append(Tested(passed == KEY_COUNT, f"{passed} of {KEY_COUNT} keys"))
+            keys = tuple(bool(status.tested >> index & 1) for index in range(KEY_COUNT))
+            facts.append(Tested(all(keys), f"{sum(keys)} of {KEY_COUNT} keys", keys))
         return facts
 
     # -- what keeps it away

@@ -7,7 +7,7 @@ the port itself can be missed.
 from daemon.dialects import Dialect
 from daemon.facts import Fact
 from daemon.setup import QueueLine
-from daemon.snapshot import SignalView
+from daemon.snapshot import LastSignal, SignalView
 from daemon.wire.signals import Signal
 
 WAITING, OPEN, LOST = "waiting", "open", "lost"
@@ -21,9 +21,14 @@ class SignalLine:
         self.state = WAITING
         self._trouble: str | None = None
         self._lost_ms: int | None = None
+        self._last: LastSignal | None = None
 
     def received(self, now_ms: int, data: bytes) -> list[Signal]:
-        return self._dialect.received(now_ms, data)
+        signals = self._dialect.received(now_ms, data)
+        if signals:
+            last = signals[-1]
+            self._last = LastSignal(last.say, last.window, last.ticket, now_ms)
+        return signals
 
     def opened(self) -> list[Fact]:
         """The port is open."""
@@ -52,4 +57,5 @@ class SignalLine:
             counters=self.counters(),
             port=self._port,
             windows=self.windows,
+            last=self._last,
         )
