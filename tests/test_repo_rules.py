@@ -31,7 +31,10 @@ IMPORTED_IN = {
         "provisioning/__main__.py",
         "provisioning/console.py",
         "provisioning/commands/__init__.py",
-        *(f"provisioning/commands/{name}.py" for name in ("on_unit", "pad", "sites", "unit")),
+        *(
+            f"provisioning/commands/{name}.py"
+            for name in ("doctor", "on_unit", "pad", "sites", "unit")
+        ),
     },
     "cryptography": {
         "central/revocation_file.py",
@@ -80,6 +83,11 @@ PURE = (
         )
     ),
     "provisioning/papers/*.py",
+    "provisioning/reach/status.py",
+    *(
+        f"provisioning/doctor/{name}.py"
+        for name in ("check", "checks", "counter", "facts", "unit", "way")
+    ),
     "provisioning/office/settings.py",
     "provisioning/office/windows.py",
     *(

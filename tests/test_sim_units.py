@@ -27,6 +27,7 @@ from sim.__main__ import main
 from sim.authority import Authority
 from sim.centres import wait_for
 from sim.platforms import Platform
+from sim.played import PlayedUnit
 from sim.processes import free_port, module
 from sim.units import LONGEST_BELOW, PROGRAMS, SOCKET_PATH_LEN_MAX, TREE, VirtualHall, VirtualUnit
 
@@ -83,7 +84,11 @@ def by_ssh_as_root(hall: VirtualHall) -> Place:
     return Ssh(HOST, hall.ssh, user="root")
 
 
-@pytest.fixture(params=[here, by_ssh, by_ssh_as_root])
+def played(hall: VirtualHall) -> Place:
+    return PlayedUnit(hall.premises, "played")
+
+
+@pytest.fixture(params=[here, by_ssh, by_ssh_as_root, played])
 def place(request: pytest.FixtureRequest, hall: VirtualHall) -> Place:
     made: Place = request.param(hall)
     return made
