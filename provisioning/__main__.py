@@ -19,6 +19,7 @@ GROUPS = {
     "site": "the site folder of a hall: its windows, its authority, what others need of it",
     "unit": "a unit's life: enrolled, moved, rotated, replaced, revoked, retired, restored",
     "pad": "a pad's firmware: put on over USB, in a file for units",
+    "window": "a window at its counter: tried, signed, accepted",
     "doctor": "why a window does not work, and what to do",
 }
 

@@ -20,6 +20,7 @@ class Console:
 
     def __init__(self, *, is_json: bool = False) -> None:
         self.is_json = is_json
+        self._rich: Any = None
 
     def say(self, sentence: str) -> None:
         """Tell how it goes."""
@@ -71,6 +72,16 @@ class Console:
             task = progress.add_task(what, total=total)
             yield lambda step: progress.advance(task, step)
 
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Show that something goes on whose end nobody knows, for whoever looks at a terminal."""
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, **self._bar()) as progress:
+            progress.add_task(what, total=None)
+            yield
+
     def confirm(self, question: str, *, default: bool = False) -> bool:
         """Ask for yes or no; whoever is not at a terminal has said the default."""
         if not sys.stdin.isatty():
@@ -78,11 +89,22 @@ class Console:
         return click.confirm(question, default=default, err=True)
 
     def ask(self, question: str) -> str:
-        """Ask for a line of text."""
-        answer: str = click.prompt(question, err=True, default="", show_default=False)
-        return answer.strip()
+        """Ask for a line of text, of a person or of a script; Abort when there is none."""
+        # Not click.prompt: its last blank goes to stdout, into the result of a script.
+        click.echo(f"{question}: ", err=True, nl=False)
+        try:
+            return input().strip()
+        except EOFError as error:
+            raise click.Abort from error
+
+    def _bar(self) -> dict[str, Any]:
+        err = self._err()
+        return {"console": err, "transient": True, "disable": not err.is_terminal}
 
     def _err(self) -> Any:
-        from rich.console import Console as Rich
+        # One for all: what is said while a bar moves goes above it.
+        if self._rich is None:
+            from rich.console import Console as Rich
 
-        return Rich(stderr=True)
+            self._rich = Rich(stderr=True)
+        return self._rich

@@ -33,7 +33,7 @@ IMPORTED_IN = {
         "provisioning/commands/__init__.py",
         *(
             f"provisioning/commands/{name}.py"
-            for name in ("doctor", "on_unit", "pad", "sites", "unit")
+            for name in ("doctor", "on_unit", "pad", "sites", "unit", "window")
         ),
     },
     "cryptography": {
@@ -42,14 +42,16 @@ IMPORTED_IN = {
         "sim/authority.py",
     },
     "jsonschema_rs": {"protocol/central/schema.py"},
+    "jinja2": {"provisioning/acceptance/sheet.py"},
     "littlefs": {"sim/flash.py"},
     "luma": {"daemon/front/oled.py", "sim/emulator.py"},
+    "markupsafe": {"provisioning/acceptance/sheet.py"},
     "machine": {"device/board.py"},
     "nacl": {"protocol/central/envelope.py", "protocol/central/signing.py"},
     "paho": {"daemon/net/connection.py", "central/broker.py", "sim/floor.py"},
     "prometheus_client": {"central/metrics.py"},
     "psycopg": {"central/database/postgres.py"},
-    "qrcodegen": {"daemon/front/qr.py"},
+    "qrcodegen": {"daemon/front/qr.py", "provisioning/acceptance/qr.py"},
     "rich": {"provisioning/console.py"},
     "rfc8785": {"protocol/central/canonical.py"},
     "serial": {"daemon/wire/ports.py"},
@@ -84,6 +86,7 @@ PURE = (
     ),
     "provisioning/papers/*.py",
     "provisioning/reach/status.py",
+    *(f"provisioning/acceptance/{name}.py" for name in ("qr", "report", "sheet", "steps", "talk")),
     *(
         f"provisioning/doctor/{name}.py"
         for name in ("check", "checks", "counter", "facts", "unit", "way")
