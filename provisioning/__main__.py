@@ -20,6 +20,7 @@ GROUPS = {
     "unit": "a unit's life: enrolled, moved, rotated, replaced, revoked, retired, restored",
     "pad": "a pad's firmware: put on over USB, in a file for units",
     "window": "a window at its counter: tried, signed, accepted",
+    "hall": "every unit of a hall: how it is, new programs for it",
     "doctor": "why a window does not work, and what to do",
 }
 

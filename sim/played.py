@@ -242,6 +242,7 @@ case "$*" in
 "haochaping test "*) cat "$unit/test-$3" ;;
 "haochaping status") cat "$unit/status" ;;
 "haochaping --check") ;;
+*daemon.systemd*install) mv "$unit/next" "$unit/status" ;;
 "systemctl is-active"*) echo active ;;
 *daemon.toml*) cat "$unit/daemon.toml" ;;
 esac
@@ -272,13 +273,18 @@ class PlayedHall:
         return hall
 
     def tell(self, name: str, status: Mapping[str, Any] | None, **tests: Any) -> None:
-        """Have a unit say this; `tests` are lines of each test, and no status is no answer."""
+        """Have a unit say this; no status is no answer.
+
+        tests: the lines of each test, by its name; `next`: the status once a wheel is installed.
+        """
         unit = self._folder / name
         unit.mkdir(exist_ok=True)
         (unit / "daemon.toml").write_text(BARE)
         (unit / "status").unlink(missing_ok=True)
         if status is not None:
             (unit / "status").write_text(json.dumps(status))
+        if "next" in tests:
+            (unit / "next").write_text(json.dumps(tests.pop("next")))
         for what, lines in tests.items():
             text = "".join(json.dumps(line) + "\n" for line in lines)
             (unit / f"test-{what}").write_text(text)

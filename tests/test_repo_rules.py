@@ -33,7 +33,7 @@ IMPORTED_IN = {
         "provisioning/commands/__init__.py",
         *(
             f"provisioning/commands/{name}.py"
-            for name in ("doctor", "on_unit", "pad", "sites", "unit", "window")
+            for name in ("doctor", "hall", "on_unit", "pad", "sites", "unit", "window")
         ),
     },
     "cryptography": {
@@ -91,6 +91,8 @@ PURE = (
         f"provisioning/doctor/{name}.py"
         for name in ("check", "checks", "counter", "facts", "unit", "way")
     ),
+    "provisioning/hall/stages.py",
+    "provisioning/hall/standing.py",
     "provisioning/office/settings.py",
     "provisioning/office/windows.py",
     *(

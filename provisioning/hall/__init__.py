@@ -1,0 +1,1 @@
+"""Every unit of a hall at once: how they are, and new programs for them."""
