@@ -1,6 +1,7 @@
 """`provision hall`: how every unit stands, and new programs that stop at the first trouble."""
 
 import json
+import tomllib
 import zipfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import daemon
 from protocol.central.signing import SigningKey
 from provisioning.__main__ import main
 from provisioning.doctor.facts import Facts
@@ -27,6 +29,7 @@ from provisioning.reach.status import Status
 from sim.offices import Office
 from sim.played import PlayedHall, PlayedUnit, whole
 
+ROOT = Path(__file__).resolve().parents[1]
 AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 Told = dict[str, Any]
 
@@ -326,6 +329,12 @@ def test_file_that_is_no_wheel_of_ours_then_a_sentence(tmp_path: Path) -> None:
         Wheel.open(wheel(tmp_path, name="other"))
     with pytest.raises(NotThat, match="cannot be read"):
         Wheel.open(tmp_path / "none.whl")
+
+
+def test_release_that_a_unit_tells_then_is_that_of_the_wheel_it_came_in() -> None:
+    # Else an update would wait for what never comes.
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert pyproject["project"]["version"] == daemon.VERSION
 
 
 def test_history_then_says_whether_the_unit_has_this_very_change(tmp_path: Path) -> None:
