@@ -23,7 +23,7 @@ class Technician:
     """
 
     def __init__(
-        self, sees: Sees, asks_clerk: Callable[[], None], says: Mapping[str, Sequence[str]] = {}
+        self, sees: Sees, asks_clerk: Callable[[], object], says: Mapping[str, Sequence[str]] = {}
     ) -> None:
         self._asks_clerk = asks_clerk
         self._says = {pattern: list(answers) for pattern, answers in says.items()}
