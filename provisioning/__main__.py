@@ -18,6 +18,7 @@ Exit code: 0 good; 1 what was looked at is not good, or a part of it was not don
 GROUPS = {
     "site": "the site folder of a hall: its windows, its authority, what others need of it",
     "unit": "a unit's life: enrolled, moved, rotated, replaced, revoked, retired, restored",
+    "image": "a fresh card made ready for a unit",
     "pad": "a pad's firmware: put on over USB, in a file for units",
     "window": "a window at its counter: tried, signed, accepted",
     "hall": "every unit of a hall: how it is, new programs for it",

@@ -33,7 +33,9 @@ IMPORTED_IN = {
         "provisioning/commands/__init__.py",
         *(
             f"provisioning/commands/{name}.py"
-            for name in ("doctor", "hall", "on_unit", "pad", "sites", "unit", "window")
+            for name in (
+                "doctor", "hall", "image", "on_unit", "pad", "sites", "unit", "window",
+            )  # fmt: skip
         ),
     },
     "cryptography": {
@@ -84,6 +86,7 @@ PURE = (
             "wire/pad_link", "wire/signal_line", "wire/signals", "wire/strangers",
         )
     ),
+    "provisioning/image/card.py",
     "provisioning/papers/*.py",
     "provisioning/reach/status.py",
     *(f"provisioning/acceptance/{name}.py" for name in ("qr", "report", "sheet", "steps", "talk")),
