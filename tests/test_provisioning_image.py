@@ -427,7 +427,8 @@ class World:
         for name in ("users", "packages", "bin", "root/etc", "root/var/lib/haochaping", "root/opt",
                      "root/home/technician", "root/usr/lib/userconf-pi"):  # fmt: skip
             (folder / name).mkdir(parents=True, exist_ok=True)
-        (folder / "packages/python3-venv").touch()
+        for name in ("python3-venv", "openssl"):
+            (folder / "packages" / name).touch()
         (folder / "count").write_text("0\n")
         (self.root / "etc/hosts").write_text("127.0.0.1\tlocalhost\n127.0.1.1\traspberrypi\n")
         shim = folder / "bin/shim"

@@ -20,8 +20,8 @@ WANTED=/etc/systemd/system/multi-user.target.wants/haochaping-first-boot.service
 # Which card was begun, which is done.
 BEGUN=/var/lib/haochaping-first-boot.begun
 DONE=/var/lib/haochaping-first-boot.done
-# What the unit needs of Debian: its environment, and the letters on its display.
-PACKAGES="python3-venv fonts-unifont xfonts-wqy"
+# What the unit needs of Debian: its environment, its keys, the letters on its display.
+PACKAGES="python3-venv openssl fonts-unifont xfonts-wqy"
 
 # shellcheck source=/dev/null  # written by provision image
 . "$HERE/unit.conf"
