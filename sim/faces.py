@@ -23,6 +23,7 @@ from protocol.pad.messages import (
     SELF_TEST,
     THANKS,
 )
+from sim.drawing import GREY, INK, PAD, PALE, PAPER, WARM, Look, document, draw, dump, line, text
 
 FACES = {
     "idle": IDLE,
@@ -35,10 +36,7 @@ FACES = {
     "self_test": SELF_TEST,
 }
 Spans = tuple[tuple[int, int], ...]  # (mask or Hz, ms), as in PATTERNS
-Look = dict[str, str | float]
 
-PAPER, PAD, INK, GREY, PALE, WARM = "#fff", "#f4f4f4", "#222", "#666", "#bbb", "#f7b84b"
-FONT = "Helvetica, Arial, Liberation Sans, sans-serif"
 WIDTH, HEIGHT = 360, 296  # a small telephone's width: there letters are as big as written
 MARGIN, LEFT, RIGHT = 14, 34, 346  # of the page; of the time axis
 LAMP_Y, LAMP_R, LAMP_GAP = 80, 21, 63
@@ -60,25 +58,22 @@ def face_svg(name: str) -> str:
 
 def picture(title: str, steps: Spans, notes: Spans) -> str:
     """The picture of any pattern."""
-    svg = ElementTree.Element(
-        "svg",
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        width=str(WIDTH),
-        height=str(HEIGHT),
-        role="img",
-    )
-    svg.set("font-family", FONT)
-    ElementTree.SubElement(svg, "title").text = f"{title}: {_in_words(steps)}"
+    svg = document(f"{title}: {_in_words(steps)}", (0, 0, WIDTH, HEIGHT))
     paper = {"width": WIDTH - 1, "height": HEIGHT - 1, "rx": 8}
-    _draw(svg, "rect", x=0.5, y=0.5, **paper, fill=PAPER, stroke=PALE)
-    _text(svg, MARGIN, 26, title, 17, weight="bold")
-    _text(svg, WIDTH - MARGIN, 26, _in_words(steps), 13, anchor="end")
+    draw(svg, "rect", x=0.5, y=0.5, **paper, fill=PAPER, stroke=PALE)
+    text(svg, MARGIN, 26, title, 17, weight="bold")
+    text(svg, WIDTH - MARGIN, 26, _in_words(steps), 13, anchor="end")
     _lamps(svg, steps)
     _round(svg, steps)
     _sound(svg, notes)
-    ElementTree.indent(svg)
-    return ElementTree.tostring(svg, "unicode") + "\n"
+    return dump(svg)
+
+
+def strip(title: str, steps: Spans) -> str:
+    """The pad alone, as it looks at the pattern's most telling moment."""
+    svg = document(title, (MARGIN - 2, 40, WIDTH - 2 * MARGIN + 4, 80))
+    _lamps(svg, steps)
+    return dump(svg)
 
 
 def write(folder: Path) -> None:
@@ -120,39 +115,39 @@ def _widths(durations: list[int], total: float, least: float) -> list[float]:
 def _lamps(svg: ElementTree.Element, steps: Spans) -> None:
     """The pad as it looks at its most telling moment."""
     body = {"x": MARGIN, "y": 42, "width": WIDTH - 2 * MARGIN, "height": 76, "rx": 14}
-    _draw(svg, "rect", **body, fill=PAD, stroke=INK)
+    draw(svg, "rect", **body, fill=PAD, stroke=INK)
     now, ever = _telling(steps), reduce(or_, [mask for mask, _ in steps])
     for lamp in range(KEY_COUNT):
         x = WIDTH / 2 + (lamp - (KEY_COUNT - 1) / 2) * LAMP_GAP
         place = {"cx": x, "cy": LAMP_Y, "r": LAMP_R}
         if now >> lamp & 1:
-            _draw(svg, "circle", **place, fill=WARM, stroke=INK, stroke_width=3)
+            draw(svg, "circle", **place, fill=WARM, stroke=INK, stroke_width=3)
             _shine(svg, x, steady=all(mask >> lamp & 1 for mask, _ in steps))
         else:
             dashes = "4 4" if ever >> lamp & 1 else "none"
             look: Look = {"stroke": GREY, "stroke_width": 1.5, "stroke_dasharray": dashes}
-            _draw(svg, "circle", **place, fill=PAPER, **look)
+            draw(svg, "circle", **place, fill=PAPER, **look)
 
 
 def _shine(svg: ElementTree.Element, x: float, steady: bool) -> None:
     if steady:
         ring: Look = {"fill": "none", "stroke": INK, "stroke_width": 2}
-        _draw(svg, "circle", cx=x, cy=LAMP_Y, r=LAMP_R + 6, **ring)
+        draw(svg, "circle", cx=x, cy=LAMP_Y, r=LAMP_R + 6, **ring)
         return
     for dx, dy in RAYS:
         ends = [(x + dx * r, LAMP_Y + dy * r) for r in (LAMP_R + 4, LAMP_R + 9)]
-        _line(svg, *ends, stroke=INK, stroke_width=2)
+        line(svg, *ends, stroke=INK, stroke_width=2)
 
 
 def _round(svg: ElementTree.Element, steps: Spans) -> None:
     """When which lamp is lit: one round, and again in outline while there is room."""
     for lamp in range(KEY_COUNT):
         y = ROW_Y + lamp * ROW_GAP
-        _text(svg, LEFT - 10, y + 4, str(lamp + 1), 12, anchor="end")
-        _line(svg, (LEFT, y), (RIGHT, y), stroke=PALE)
+        text(svg, LEFT - 10, y + 4, str(lamp + 1), 12, anchor="end")
+        line(svg, (LEFT, y), (RIGHT, y), stroke=PALE)
     if len(steps) == 1:
         _bars(svg, steps[0][0], LEFT, RIGHT - LEFT, again=False)
-        _text(svg, (LEFT + RIGHT) / 2, AXIS_Y + 13, "all the time", 12, anchor="middle")
+        text(svg, (LEFT + RIGHT) / 2, AXIS_Y + 13, "all the time", 12, anchor="middle")
         return
     round_ms = sum(ms for _, ms in steps)
     shown = steps * -(-WINDOW_MS // round_ms)
@@ -161,16 +156,16 @@ def _round(svg: ElementTree.Element, steps: Spans) -> None:
     for index, ((mask, ms), width) in enumerate(zip(shown, widths, strict=True)):
         _bars(svg, mask, x, width, again=index >= len(steps))
         if index < len(steps):
-            _line(svg, (x, ROW_Y - 9), (x, AXIS_Y), stroke=GREY)
-            _text(svg, x + width / 2, AXIS_Y + 11, str(ms), 12, anchor="middle")
+            line(svg, (x, ROW_Y - 9), (x, AXIS_Y), stroke=GREY)
+            text(svg, x + width / 2, AXIS_Y + 11, str(ms), 12, anchor="middle")
             if width == max(widths) and min(widths) == STEP_WIDTH_MIN:
                 _break(svg, x + width * 0.7)
         x += width
     end = LEFT + sum(widths[: len(steps)])
-    _line(svg, (end, ROW_Y - 9), (end, AXIS_Y), stroke=GREY)
-    _text(svg, LEFT - 6, AXIS_Y + 11, "ms", 12, anchor="end")
-    _line(svg, (LEFT, AXIS_Y + 15), (LEFT, AXIS_Y + 20), (end, AXIS_Y + 20), (end, AXIS_Y + 15))
-    _text(svg, LEFT, AXIS_Y + 33, f"one round: {round_ms} ms", 12)
+    line(svg, (end, ROW_Y - 9), (end, AXIS_Y), stroke=GREY)
+    text(svg, LEFT - 6, AXIS_Y + 11, "ms", 12, anchor="end")
+    line(svg, (LEFT, AXIS_Y + 15), (LEFT, AXIS_Y + 20), (end, AXIS_Y + 20), (end, AXIS_Y + 15))
+    text(svg, LEFT, AXIS_Y + 33, f"one round: {round_ms} ms", 12)
 
 
 def _bars(svg: ElementTree.Element, mask: int, x: float, width: float, again: bool) -> None:
@@ -178,7 +173,7 @@ def _bars(svg: ElementTree.Element, mask: int, x: float, width: float, again: bo
     for lamp in range(KEY_COUNT):
         if mask >> lamp & 1:
             y = ROW_Y + lamp * ROW_GAP - BAR_HEIGHT / 2
-            _draw(svg, "rect", x=x, y=y, width=width, height=BAR_HEIGHT, fill=fill, stroke=stroke)
+            draw(svg, "rect", x=x, y=y, width=width, height=BAR_HEIGHT, fill=fill, stroke=stroke)
 
 
 def _break(svg: ElementTree.Element, x: float) -> None:
@@ -186,16 +181,16 @@ def _break(svg: ElementTree.Element, x: float) -> None:
     for paint, offsets in ((PAPER, range(1, 6)), (GREY, (0, 6))):
         for offset in offsets:
             foot = x + offset
-            _line(svg, (foot, AXIS_Y - 2), (foot + 8, ROW_Y - 7), stroke=paint, stroke_width=1.5)
+            line(svg, (foot, AXIS_Y - 2), (foot + 8, ROW_Y - 7), stroke=paint, stroke_width=1.5)
 
 
 def _sound(svg: ElementTree.Element, notes: Spans) -> None:
     """The notes, higher ones higher; played once, when the face begins."""
     if not notes:
-        _text(svg, MARGIN, SOUND_Y, "no sound", 12, fill=GREY)
+        text(svg, MARGIN, SOUND_Y, "no sound", 12, fill=GREY)
         return
-    _text(svg, MARGIN, SOUND_Y - 10, "sound,", 12)
-    _text(svg, MARGIN, SOUND_Y + 5, "once", 12)
+    text(svg, MARGIN, SOUND_Y - 10, "sound,", 12)
+    text(svg, MARGIN, SOUND_Y + 5, "once", 12)
     pitches, durations = [hz for hz, _ in notes if hz], [ms for _, ms in notes]
     wanted = sum(max(NOTE_WIDTH_MIN, ms * NOTE_WIDTH_PER_MS) for ms in durations)
     widths = _widths(durations, min(wanted, RIGHT - SOUND_LEFT), NOTE_WIDTH_MIN)
@@ -205,37 +200,10 @@ def _sound(svg: ElementTree.Element, notes: Spans) -> None:
             share = (hz - min(pitches)) / (max(pitches) - min(pitches) or 1)
             height = NOTE_HEIGHT_MIN + share * (NOTE_HEIGHT_MAX - NOTE_HEIGHT_MIN)
             place = {"x": x, "y": SOUND_Y - height, "width": width, "height": height}
-            _draw(svg, "rect", **place, fill=PAD, stroke=INK).set("class", "note")
-            _text(svg, x + width / 2, SOUND_Y - 5, f"{hz} Hz", 12, anchor="middle")
-        _text(svg, x + width / 2, SOUND_Y + 13, f"{ms} ms", 12, anchor="middle")
+            draw(svg, "rect", **place, fill=PAD, stroke=INK).set("class", "note")
+            text(svg, x + width / 2, SOUND_Y - 5, f"{hz} Hz", 12, anchor="middle")
+        text(svg, x + width / 2, SOUND_Y + 13, f"{ms} ms", 12, anchor="middle")
         x += width
-
-
-# -- elements
-
-
-def _draw(svg: ElementTree.Element, tag: str, **look: str | float) -> ElementTree.Element:
-    texts = {
-        name.replace("_", "-"): value if isinstance(value, str) else f"{round(value, 1):g}"
-        for name, value in look.items()
-    }
-    return ElementTree.SubElement(svg, tag, texts)
-
-
-def _line(
-    svg: ElementTree.Element, *points: tuple[float, float],
-    stroke: str = INK, stroke_width: float = 1,
-) -> None:  # fmt: skip
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    _draw(svg, "polyline", points=path, fill="none", stroke=stroke, stroke_width=stroke_width)
-
-
-def _text(
-    svg: ElementTree.Element, x: float, y: float, text: str, size: int,
-    anchor: str = "start", weight: str = "normal", fill: str = INK,
-) -> None:  # fmt: skip
-    look: Look = {"text_anchor": anchor, "font_size": size, "font_weight": weight, "fill": fill}
-    _draw(svg, "text", x=x, y=y, **look).text = text
 
 
 def main(arguments: list[str] | None = None) -> None:
