@@ -1,0 +1,125 @@
+"""A technician's laptop in front of a virtual hall: the guide's commands are typed as they stand.
+
+Only what differs between a hall and this machine is put in their place: the broker's address, and
+in the site folder how units, broker and platform are reached. Real I/O.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sim.guide import File, Step, steps
+from sim.platforms import Platform
+from sim.units import TREE, VirtualHall, VirtualUnit
+
+AREA_BROKER = "broker.example"
+PROVISION = '#!/bin/sh\nexec {python} -P -m provisioning "$@"\n'
+FOUNDED = "provision site init "
+# What a technician does with his hands before he types: another machine, a fresh card.
+HANDS = {
+    "provision unit replace ": VirtualUnit.replace,
+    "provision unit restore ": VirtualUnit.wipe,
+}
+COMMAND_S = 120.0
+
+
+class GuidedHall:
+    """The hall of a guide's list of windows, its units as the installer leaves them."""
+
+    def __init__(self, folder: Path, text: str) -> None:
+        """folder: new or empty; text: the guide."""
+        self.folder = folder
+        self._ways = contextlib.ExitStack()
+        self._cwd = folder / "laptop"
+        (self._cwd / "bin").mkdir(parents=True)
+        program = self._cwd / "bin/provision"
+        program.write_text(PROVISION.format(python=sys.executable))
+        program.chmod(0o755)
+        # As a unit's card names it, where the list says nothing of it (provision image).
+        units = {f"h01-{unit}.local": window for unit, window in _listed(text).items()}
+        self.hall = VirtualHall(folder / "hall", units)
+        self.platform = Platform(folder / "platform")
+        for name, file in (("broker-ca.pem", self.platform.authority),
+                           ("platform.pub.pem", self.platform.key)):  # fmt: skip
+            (self._cwd / name).write_bytes(file.read_bytes())
+
+    def put(self, name: str, content: str) -> None:
+        """Write one of the guide's files."""
+        (self._cwd / name).write_text(content, "utf-8")
+
+    def run(self, step: Step, given: str = "") -> tuple[int, str]:
+        """Type a command, and `given` as its answers; its exit code, and all it said."""
+        words = step.command.split()
+        if words[0] == "cd":
+            self._cwd = self._cwd / words[1]
+            return 0, ""
+        for begin, do in HANDS.items():
+            if step.command.startswith(begin):
+                unit = self.unit(words[3])
+                do(unit)
+                unit.switch_on()
+        command = step.command.replace(AREA_BROKER, f"127.0.0.1:{self.platform.port}")
+        if step.at:
+            line = [*self.hall.ssh, self.unit(step.at).host, command]
+        else:
+            line = ["sh", "-c", command]
+        done = subprocess.run(
+            line, cwd=self._cwd, env=self._env(), input=given, text=True, timeout=COMMAND_S,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        if command.startswith(FOUNDED) and done.returncode == 0:
+            self._tell_the_site(self._cwd / words[3])
+        return done.returncode, done.stdout
+
+    def unit(self, name: str) -> VirtualUnit:
+        """The unit of that name."""
+        return self.hall[f"h01-{name}.local"]
+
+    def _tell_the_site(self, site: Path) -> None:
+        """What a technician writes into site.toml, and carries to the broker, once for a hall."""
+        path = site / "site.toml"
+        text = path.read_text("utf-8")
+        for table, key, value in (
+            ("broker", "apply", self.platform.takes_list),
+            ("platform", "apply", self.platform.takes_registry),
+            ("ssh", "client", list(self.hall.ssh)),
+        ):
+            head = f"[{table}]\n"
+            assert head in text, table
+            text = text.replace(head, f"{head}{key} = {json.dumps(value)}\n")
+        path.write_text(text, "utf-8")
+        self.platform.trust(site / "authority/ca.pem", site / "publish/unit.crl")
+
+    def _env(self) -> dict[str, str]:
+        home = self.folder / "laptop"
+        return {
+            "PATH": f"{home}/bin:{os.defpath}",
+            "HOME": str(home),
+            "PYTHONPATH": str(TREE),
+            "LANG": "C.UTF-8",
+        }
+
+    def __enter__(self) -> Self:
+        self._ways.enter_context(self.platform)
+        self._ways.enter_context(self.hall)
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._ways.close()
+
+
+def _listed(text: str) -> dict[str, str]:
+    """Each unit of the guide's list with the number of its first window."""
+    (content,) = (step.content for step in steps(text) if isinstance(step, File))
+    rows = [row.split(",") for row in content.splitlines()[1:]]
+    return {unit: window for unit, window, *_ in reversed(rows)}
