@@ -33,9 +33,7 @@ IMPORTED_IN = {
         "provisioning/commands/__init__.py",
         *(
             f"provisioning/commands/{name}.py"
-            for name in (
-                "doctor", "hall", "image", "on_unit", "pad", "sites", "unit", "window",
-            )  # fmt: skip
+            for name in ["doctor", "hall", "image", "on_unit", "pad", "sites", "unit", "window"]
         ),
     },
     "cryptography": {
