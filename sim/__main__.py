@@ -4,11 +4,11 @@ import argparse
 import sys
 from types import ModuleType
 
-from sim import bench, replay, units_command
+from sim import bench, board_command, replay, units_command
 from sim.demo import command as demo
 
 # A command is a module with NAME, HELP, configure(parser) and run(arguments) -> exit code.
-COMMANDS: tuple[ModuleType, ...] = (demo, bench, replay, units_command)
+COMMANDS: tuple[ModuleType, ...] = (demo, bench, replay, units_command, board_command)
 
 
 def main(arguments: list[str] | None = None) -> int:

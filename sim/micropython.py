@@ -6,12 +6,13 @@ VM has not is sim/rp2040.py, inside it; files, registers and what comes next are
 """
 
 import base64
+import contextlib
 import json
 import select
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -105,11 +106,27 @@ class Vm:
         self.start()
 
     def start(
-        self, *, heap_len: int = 1 << 20, is_bounded: bool = False, keeps_files: bool = True
-    ) -> None:
-        """A new VM, with the files of the last one; a bounded one cannot make its heap larger."""
+        self,
+        *,
+        heap_len: int = 1 << 20,
+        is_bounded: bool = False,
+        keeps_files: bool = True,
+        console_scripts: Sequence[str] | None = None,
+    ) -> bytes:
+        """A new VM, with the files of the last one; a bounded one cannot make its heap larger.
+
+        With `console_scripts` it runs these and shows its prompt: what it said, for `type`.
+        """
         how = {"heap_len": heap_len, "is_bounded": is_bounded, "keeps_files": keeps_files}
-        self.ask(start=how)
+        return self.ask(start=how | {"console_scripts": console_scripts})[1].encode("latin1")
+
+    def type(self, data: bytes) -> tuple[str, bytes]:
+        """Type at the prompt: what it said, and how it goes on.
+
+        "done": at the prompt; "left": the program starts; "ended": a reset, which comes last.
+        """
+        how, said = self.ask(typed=base64.b64encode(data).decode())
+        return how, said.encode("latin1")
 
     def put(self, files: Mapping[str, bytes | None]) -> None:
         """Write files; None removes."""
@@ -122,6 +139,13 @@ class Vm:
     def take(self, path: str) -> bytes:
         """The content of a file; empty if there is none."""
         return base64.b64decode(self.ask(take=path)[1])
+
+    def tree(self) -> dict[str, bytes | None]:
+        """All files; a folder has None."""
+        return {
+            path: None if content is None else base64.b64decode(content)
+            for path, content in json.loads(self.ask(take="/")[1]).items()
+        }
 
     def run(self, *scripts: str) -> list[str]:
         """What the scripts printed; Raised if one did not come to its end."""
@@ -179,7 +203,8 @@ class MicroPythonPad:
     """A pad in a new VM, from power on; keys are masks, bit 0 = leftmost.
 
     After a reset it starts by itself, with the next boot id. With `heap_len` its heap is bounded
-    to that and what the board's doubles take.
+    to that and what the board's doubles take. Unless it `installs`, it runs what is in the files
+    of the VM, with the settings that are there.
     """
 
     uid = b"uid-of-8"
@@ -192,6 +217,7 @@ class MicroPythonPad:
         *,
         heap_len: int | None = None,
         start_ticks: int = 0,
+        installs: bool = True,
     ) -> None:
         self.heap_len = heap_len
         self.reads = True  # somebody reads at the other end of a USB line
@@ -204,16 +230,23 @@ class MicroPythonPad:
         self.doubles_len = 0  # of a bounded heap, what is not the firmware's
         self.is_over = False  # main.py came back: the board waits for who has a cable
         self._boot_ids = iter(boot_ids)
-        self._settings = dict(settings or {})
+        self.settings = dict(settings or {})
         self._start_ticks = start_ticks
         self._reset_cause: int | None = PWRON_RESET  # of the start that is due
         self.vm = vm
+        if installs:
+            self._install()
+        else:
+            with contextlib.suppress(ValueError):
+                self.settings.update(json.loads(vm.take("/settings.json")))
+        self.vm.put({"/rp2040.py": (ROOT / "sim/rp2040.py").read_bytes()})
+
+    def _install(self) -> None:
         self.vm.start(keeps_files=False)
         self.vm.put(
             {
-                "/rp2040.py": (ROOT / "sim/rp2040.py").read_bytes(),
                 "/main.py": (ROOT / "device/main.py").read_bytes(),
-                "/settings.json": json.dumps(self._settings).encode(),
+                "/settings.json": json.dumps(self.settings).encode(),
                 **{f"/lib/{path}": (ROOT / path).read_bytes() for path in FILES + LOADER_FILES},
             }
         )
@@ -271,7 +304,7 @@ class MicroPythonPad:
             "ticks": self._start_ticks,
             "turn_ms": TURN_MS,
             "uid": self.uid.hex(),
-            "usb": self._settings.get("uart") == -1,
+            "usb": self.settings.get("uart") == -1,
         }
         self._reset_cause = None
         self.vm.put({"/rp2040.json": json.dumps(start).encode()})

@@ -84,6 +84,17 @@ class Wire:
                 data = self.noise.disturb(data)
             self.lost_len += len(data) - self._put(data)
 
+    def write_all(self, data: bytes, patience_s: float) -> None:
+        """Send all of it, as USB does: somebody who reads slowly is waited for, for so long."""
+        while data:
+            with self._lock:
+                written = self._put(data)
+                fd = self._fd
+            data = data[written:]
+            if data and (fd is None or not _writable(fd, patience_s)):
+                self.lost_len += len(data)
+                return
+
     def _put(self, data: bytes) -> int:
         if self._fd is None or not data:
             return 0
@@ -108,6 +119,12 @@ class Wire:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _writable(fd: int, timeout_s: float) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return all(events == select.POLLOUT for _, events in poll.poll(timeout_s * 1000) or [(fd, 0)])
 
 
 def _events(fd: int, timeout_s: float) -> int:
