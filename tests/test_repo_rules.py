@@ -47,6 +47,7 @@ IMPORTED_IN = {
     "luma": {"daemon/front/oled.py", "sim/emulator.py"},
     "markupsafe": {"provisioning/acceptance/sheet.py"},
     "machine": {"device/board.py"},
+    "mpremote": {"provisioning/pad/board.py"},
     "nacl": {"protocol/central/envelope.py", "protocol/central/signing.py"},
     "paho": {"daemon/net/connection.py", "central/broker.py", "sim/floor.py"},
     "prometheus_client": {"central/metrics.py"},
@@ -54,7 +55,7 @@ IMPORTED_IN = {
     "qrcodegen": {"daemon/front/qr.py", "provisioning/acceptance/qr.py"},
     "rich": {"provisioning/console.py"},
     "rfc8785": {"protocol/central/canonical.py"},
-    "serial": {"daemon/wire/ports.py"},
+    "serial": {"daemon/wire/ports.py", "provisioning/pad/ports.py"},
     "smbus2": {"sim/glass.py"},
     "sqlite_utils": {"daemon/disk/migrations.py", "provisioning/office/inventory.py"},
     "tomlkit": {"provisioning/unit/configuration.py"},
@@ -95,6 +96,9 @@ PURE = (
     "provisioning/hall/stages.py",
     "provisioning/hall/standing.py",
     "provisioning/office/settings.py",
+    "provisioning/pad/contents.py",
+    "provisioning/pad/plan.py",
+    "provisioning/pad/uf2.py",
     "provisioning/office/windows.py",
     *(
         f"central/{name}.py"
