@@ -23,6 +23,7 @@ from provisioning.unit import enrolled, installing, requesting
 from provisioning.unit.enrolled import Enrolled
 from sim.authority import Authority
 from sim.machines import CutMachine, PowerCut, make
+from sim.played import whole
 
 WINDOWS = "unit,window,host\nw03,3,w03\nw04,4,w04\nw05,5,w05\n"
 # Where a hall starts in these tests; an authority made now begins an hour before.
@@ -69,8 +70,10 @@ class Desk:
             installing.leave(self.machine, command[3])
         elif command == ("haochaping", "status"):
             held = enrolled.read(self.machine)
-            kid = None if held is None else held.kid
-            return json.dumps({"uplink": {"backlog": self.backlog}, "kid": kid}).encode()
+            told = whole()
+            told["uplink"]["backlog"] = self.backlog
+            told["journal"]["signer"] = None if held is None else {"kid": held.kid}
+            return json.dumps(told).encode()
         return b""
 
 

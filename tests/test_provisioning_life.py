@@ -12,6 +12,7 @@ from protocol.central.entry import Source
 from provisioning.errors import ProvisioningError
 from provisioning.office import enrolment, life
 from provisioning.office.windows import planned
+from provisioning.reach.status import Status
 from provisioning.unit.machine import DAEMON_TOML, SIGNING_KEY, STATE
 from sim.machines import PowerCut
 from sim.offices import Office
@@ -53,8 +54,8 @@ def certificates(office: Office) -> set[str]:
     return {one.number for one in office.site.inventory.taken_back()}
 
 
-def show(office: Office, name: str) -> dict[str, object]:
-    return dict(life.status(office.site.place(office.unit(name))))
+def show(office: Office, name: str) -> Status:
+    return life.shown(office.site.place(office.unit(name)))
 
 
 def test_hall_enrolled_then_every_unit_registered_with_its_window(office: Office) -> None:

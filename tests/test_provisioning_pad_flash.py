@@ -11,7 +11,7 @@ import pytest
 from daemon.wire.ports import Port
 from device import firmware
 from provisioning.errors import ProvisioningError
-from provisioning.pad import hello, ports
+from provisioning.pad import hello
 from provisioning.pad.contents import ENROLLED, MAIN, SETTINGS, firmware_digest, wanted
 from provisioning.pad.errors import (
     BoardNotFound,
@@ -259,11 +259,22 @@ def test_nothing_at_the_port_then_said_at_once(tmp_path: Path) -> None:
     assert raised.value.hint == "plug the cable in, or name another port"
 
 
-def test_no_board_anywhere_then_said_what_to_plug_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    if ports.boards():
-        pytest.skip("a board is plugged in here")
+def test_no_board_anywhere_then_said_what_to_plug_in() -> None:
     with pytest.raises(BoardNotFound, match="no board is plugged in"):
-        flash()
+        flash(boards=tuple)
+
+
+def test_several_boards_and_no_port_named_then_all_are(tmp_path: Path) -> None:
+    plugged = {str(tmp_path / "b"), str(tmp_path / "a")}
+    with pytest.raises(BoardNotFound, match=r"several boards are plugged in: \S+/a, \S+/b$"):
+        flash(boards=lambda: plugged)
+
+
+@needs_node
+def test_only_board_and_no_port_named_then_it_is_meant(vm: Vm, wire: Wire) -> None:
+    with board_with(vm, wire, {}):
+        done = flash(settings=USB, patience_s=PATIENCE_S, boards=lambda: {str(wire.path)})
+    assert done.port == str(wire.path)
 
 
 @pytest.mark.parametrize("path", ["/dev/null", __file__])

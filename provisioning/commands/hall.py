@@ -1,9 +1,10 @@
 """`provision hall`: every unit of a hall."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -124,10 +125,22 @@ def _asked(site: "Site", units: "Sequence[Unit]", console: Console) -> "dict[str
     with console.progress("asking the units", len(places)) as advance:
         answers = ask(places, advance)
     at = site.now()
-    for name, answer in answers.items():
-        if answer.told is not None:
-            site.inventory.saw(name, answer.told, at)
+    for unit in units:
+        told = answers[unit.name].told if unit.name in answers else None
+        if told is not None:
+            site.inventory.saw(unit.name, told, at)
+            _settle(site, unit, told)
     return answers
+
+
+def _settle(site: "Site", unit: "Unit", told: "Mapping[str, Any]") -> None:
+    """Old keys and windows end as soon as somebody sees that the platform has all of them."""
+    from provisioning.office import life
+    from provisioning.reach.status import Status
+
+    # A daemon that just starts says less: another look will tell.
+    with contextlib.suppress(ValueError):
+        life.settle(site, unit, Status.read(told))
 
 
 def _changes(

@@ -35,7 +35,7 @@ def _on_a_board(function: _Command) -> _Command:
             "--usb/--uart",
             "is_usb",
             default=None,
-            help="The line it will speak on (else as its settings are).",
+            help="The line it will speak on (else its unit's, or as its settings are).",
         ),
         click.option("--settings", "file", type=FILE, help="Changes to its settings, JSON."),
         click.option("--line", metavar="PORT", help="Where its UART arrives, to hear it there."),
@@ -111,6 +111,8 @@ def _flash(
     from provisioning.pad.flashing import flash
 
     old = window.pad if window and is_noted else None
+    if is_usb is None and window is not None:
+        is_usb = window.is_usb
     done = 0.0
 
     def check(uid: str) -> None:

@@ -310,7 +310,7 @@ def _settle(site: "Site", unit: "Unit") -> bool:
     from provisioning.office import life
 
     try:
-        return life.settle(site, unit, life.status(site.place(unit)))
+        return life.settle(site, unit, life.shown(site.place(unit)))
     except ProvisioningError:
         # A daemon that just begins anew is not there for a moment; one that stays away is told by
         # whoever looks at the hall.

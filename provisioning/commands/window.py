@@ -7,7 +7,6 @@ import click
 
 from provisioning.commands import at_site, plans, says
 from provisioning.console import Console
-from provisioning.errors import ProvisioningError
 
 if TYPE_CHECKING:
     from provisioning.office.inventory import Unit
@@ -43,24 +42,12 @@ def test(
 
     site = Site.open(folder)
     (found,) = site.units(unit)
-    window = _window(found, number)
+    window = found.window(number)
     if dry_run:
         steps = "\n".join(f"{place}. {name}" for place, (_, name) in enumerate(TITLES.values(), 1))
         console.result(list(TITLES), steps)
         return 0
     return _visit(site, found, window, by, console)
-
-
-def _window(unit: "Unit", number: str | None) -> str:
-    if number is None and len(unit.numbers) == 1:
-        return unit.numbers[0]
-    if number in unit.numbers:
-        return number
-    which = ", ".join(unit.numbers) or "no window"
-    wrong = (
-        f"window {number} is not {unit.name}'s" if number else f"{unit.name} has several windows"
-    )
-    raise ProvisioningError(f"{wrong}: it has {which}", "say which with --window")
 
 
 def _visit(site: "Site", unit: "Unit", window: str, by: str | None, console: Console) -> int:

@@ -86,6 +86,20 @@ class Unit:
     kid: str | None = None
     certificate_until: str | None = None
 
+    def window(self, number: str | None) -> str:
+        """The window that is meant; None stands for the only one. Raises ProvisioningError."""
+        if number is None and len(self.numbers) == 1:
+            return self.numbers[0]
+        if number in self.numbers:
+            return number
+        which = ", ".join(self.numbers) or "no window"
+        wrong = (
+            f"window {number} is not {self.name}'s"
+            if number
+            else f"{self.name} has several windows"
+        )
+        raise ProvisioningError(f"{wrong}: it has {which}", "say which with --window")
+
     @property
     def numbers(self) -> tuple[str, ...]:
         """The numbers of its windows."""

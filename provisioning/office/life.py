@@ -5,9 +5,8 @@ command goes on where it was cut off.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from provisioning.errors import ProvisioningError
 from provisioning.office.enrolment import Enrolled, enrol, good, settings_of
@@ -23,19 +22,11 @@ from provisioning.office.inventory import (
 )
 from provisioning.office.sites import Site
 from provisioning.office.windows import Window
+from provisioning.reach import daemon
 from provisioning.reach.place import Place
+from provisioning.reach.status import Status
 
 Wait = Callable[[], bool]
-
-
-def status(place: Place) -> Mapping[str, Any]:
-    """What the unit's daemon shows. Raises ProvisioningError."""
-    done = good(place, place.run(("haochaping", "status")))
-    try:
-        value = json.loads(done.out)
-    except ValueError as error:
-        raise ProvisioningError(f"{place.name}: its status is not understood") from error
-    return value if isinstance(value, dict) else {}
 
 
 def revoke(site: Site, unit: Unit, why: str) -> list[str]:
@@ -61,22 +52,21 @@ def retire(site: Site, unit: Unit, why: str, has_waited: Wait) -> list[str]:
 
 def _drain(place: Place, unit: Unit, has_waited: Wait) -> None:
     """Wait until the platform has every entry of the unit."""
-    left = backlog(status(place))
-    while left:
+    while left := shown(place).left:
         if not has_waited():
             raise ProvisioningError(
                 f"{unit.name} still has {left} entries the platform has not: nothing was ended",
                 f"mend its connection (provision doctor {unit.name}) and run this again; if the "
                 f"unit is lost: provision unit revoke {unit.name}",
             )
-        left = backlog(status(place))
 
 
-def backlog(shown: Mapping[str, Any]) -> int:
-    """How many entries the platform does not have yet, as the unit shows it."""
-    uplink = shown.get("uplink")
-    count = uplink.get("backlog") if isinstance(uplink, dict) else None
-    return count if type(count) is int else 1
+def shown(place: Place) -> Status:
+    """What the unit's daemon shows. Raises ProvisioningError, also while it starts."""
+    try:
+        return Status.read(daemon.status(place))
+    except ValueError as error:
+        raise ProvisioningError(f"{place.name}: {error}", "ask it again in a minute") from error
 
 
 def exchange(
@@ -128,7 +118,7 @@ def move(site: Site, unit: Unit, numbers: Sequence[str]) -> list[str]:
     return done
 
 
-def settle(site: Site, unit: Unit, shown: Mapping[str, Any]) -> bool:
+def settle(site: Site, unit: Unit, told: Status) -> bool:
     """End what an earlier step left open, if the unit's status says that it is over.
 
     Old windows and old signing keys count until the platform has what was recorded with them.
@@ -138,7 +128,7 @@ def settle(site: Site, unit: Unit, shown: Mapping[str, Any]) -> bool:
     if not has_old_keys and not left:
         return True
     # Before its reload a unit shows what it was: its last entries by the old key are still to come.
-    if backlog(shown) or shown.get("kid") != unit.kid:
+    if told.left or told.journal.kid != unit.kid:
         return False
     if has_old_keys:
         site.inventory.end_old_keys(unit.name, site.now())

@@ -1,7 +1,7 @@
 """A pad's firmware onto a board: look, plan, do what differs, and hear the pad's own hello."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -81,6 +81,7 @@ def flash(
     on_progress: Progress = lambda _path, _done, _total: None,
     dry_run: bool = False,
     patience_s: float = ENTER_S,
+    boards: Callable[[], Collection[str]] = ports.boards,
 ) -> Flashed:
     """Make the board at `port` (None: the only one) a pad, and hear its hello.
 
@@ -90,13 +91,14 @@ def flash(
     uf2: MicroPython's image, for a board that is in its boot loader.
     line: the port where the UART of a pad arrives that does not speak over USB.
     check: gets the board's uid before anything is changed, and raises if it is the wrong one.
+    boards: the ports of those that are plugged in.
     patience_s: how long a board may take to come to its prompt, and a pad to say who it is.
 
     What is right already stays, so that it can be run again at any time. Raises
     ProvisioningError.
     """
     started_s = time.monotonic()
-    path = _at_prompt(port, uf2, on_progress)
+    path = _at_prompt(port, uf2, on_progress, boards)
     try:
         board = Board(path, patience_s)
     except BoardSilent as silent:
@@ -136,18 +138,18 @@ def flash(
     )
 
 
-def _at_prompt(port: str | None, image: Path | None, on_progress: Progress) -> str:
+def _at_prompt(
+    port: str | None,
+    image: Path | None,
+    on_progress: Progress,
+    boards: Callable[[], Collection[str]],
+) -> str:
     """The port of the one board that is meant, which has been given its image if it needs one."""
-    before = ports.boards()
     if port is not None and Path(port).exists():
         return port
-    if port is None and len(before) == 1:
-        return next(iter(before))
-    if port is None and before:
-        raise BoardNotFound(
-            f"several boards are plugged in: {', '.join(sorted(before))}",
-            "unplug the others, or name one with --port",
-        )
+    found = _the_only(boards()) if port is None else None
+    if found is not None:
+        return found
     folder = drive.find()
     if folder is None:
         if port is not None:
@@ -163,13 +165,23 @@ def _at_prompt(port: str | None, image: Path | None, on_progress: Progress) -> s
             "or plug it in again without BOOTSEL",
         )
     drive.load(folder, image, lambda done, total: on_progress(image.name, done, total))
-    return _back(port)
+    return _back(port, boards)
 
 
-def _back(port: str | None) -> str:
+def _the_only(boards: Collection[str]) -> str | None:
+    """The port of the board that is plugged in; BoardNotFound for several."""
+    if len(boards) > 1:
+        raise BoardNotFound(
+            f"several boards are plugged in: {', '.join(sorted(boards))}",
+            "unplug the others, or name one with --port",
+        )
+    return next(iter(boards), None)
+
+
+def _back(port: str | None, boards: Callable[[], Collection[str]]) -> str:
     until_s = time.monotonic() + BACK_S
     while time.monotonic() < until_s:
-        found = next(iter(ports.boards()), None) if port is None else port
+        found = next(iter(boards()), None) if port is None else port
         if found is not None and Path(found).exists():
             return found
         time.sleep(LOOK_S)

@@ -10,6 +10,9 @@ from provisioning.errors import ProvisioningError
 from provisioning.office.sites import Site
 from provisioning.pad.errors import BoardTaken
 
+# What udev calls an RP2040 on its own USB (daemon/systemd/61-haochaping.rules).
+USB_NAME = "/dev/haochaping/pad"
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -19,6 +22,8 @@ class Window:
     number: str
     unit: str = ""
     site: Site | None = None
+    # Whether the unit looks for it on its own USB; None where nobody knows.
+    is_usb: bool | None = None
 
     @property
     def enrolled(self) -> Mapping[str, str]:
@@ -78,10 +83,6 @@ def window(folder: Path, unit: str | None, source: str | None, number: str | Non
         return None
     site = Site.open(folder)
     (found,) = site.units(unit)
-    if number is None and len(found.numbers) == 1:
-        (number,) = found.numbers
-    if number not in found.numbers:
-        raise ProvisioningError(
-            f"{unit} serves the windows {', '.join(found.numbers)}", "name one of them: --window N"
-        )
-    return Window(found.source, number, unit, site)
+    number = found.window(number)
+    port = next(each.settings["pad"] for each in found.windows if each.number == number)
+    return Window(found.source, number, unit, site, is_usb=port.startswith(USB_NAME))

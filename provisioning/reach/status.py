@@ -96,6 +96,8 @@ class Uplink:
     broker: str | None
     delivered: int
     backlog: int
+    # What is left of earlier epochs and of former keys, and not delivered either.
+    remains: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +139,9 @@ class Status:
                 windows=tuple(map(_window, told["windows"])),
                 queues=tuple(map(_queue, told["signals"])),
                 journal=_journal(told),
-                uplink=_uplink(told["uplink"]),
+                uplink=_uplink(
+                    told["uplink"], (told["journal"].get("counters") or {}).get("remains", 0)
+                ),
                 clock=Clock(synced=told["clock"]["synced"], error_ms=told["clock"].get("error_ms")),
                 certificate=_life(told.get("certificate")),
             )
@@ -152,6 +156,11 @@ class Status:
     def queue_of(self, number: str) -> Queue | None:
         """The line that speaks of the window."""
         return next((queue for queue in self.queues if number in queue.windows), None)
+
+    @property
+    def left(self) -> int:
+        """How many entries the platform does not have yet."""
+        return self.uplink.backlog + self.uplink.remains
 
     @property
     def asking(self) -> tuple[str, ...]:
@@ -214,7 +223,7 @@ def _journal(told: Mapping[str, Any]) -> Journal:
     )
 
 
-def _uplink(told: Mapping[str, Any]) -> Uplink:
+def _uplink(told: Mapping[str, Any], remains: int) -> Uplink:
     return Uplink(
         state=told["state"],
         trouble=told.get("trouble"),
@@ -222,6 +231,7 @@ def _uplink(told: Mapping[str, Any]) -> Uplink:
         broker=told.get("broker"),
         delivered=told.get("delivered", 0),
         backlog=told.get("backlog", 0),
+        remains=remains,
     )
 
 
