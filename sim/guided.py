@@ -5,7 +5,6 @@ in the site folder how units, broker and platform are reached. Real I/O.
 """
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from sim.guide import File, Step, steps
+from sim.laptop import tell
 from sim.platforms import Platform
 from sim.units import TREE, VirtualHall, VirtualUnit
 
@@ -73,27 +73,12 @@ class GuidedHall:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         if command.startswith(FOUNDED) and done.returncode == 0:
-            self._tell_the_site(self._cwd / words[3])
+            tell(self._cwd / words[3], self.hall, self.platform)
         return done.returncode, done.stdout
 
     def unit(self, name: str) -> VirtualUnit:
         """The unit of that name."""
         return self.hall[f"h01-{name}.local"]
-
-    def _tell_the_site(self, site: Path) -> None:
-        """What a technician writes into site.toml, and carries to the broker, once for a hall."""
-        path = site / "site.toml"
-        text = path.read_text("utf-8")
-        for table, key, value in (
-            ("broker", "apply", self.platform.takes_list),
-            ("platform", "apply", self.platform.takes_registry),
-            ("ssh", "client", list(self.hall.ssh)),
-        ):
-            head = f"[{table}]\n"
-            assert head in text, table
-            text = text.replace(head, f"{head}{key} = {json.dumps(value)}\n")
-        path.write_text(text, "utf-8")
-        self.platform.trust(site / "authority/ca.pem", site / "publish/unit.crl")
 
     def _env(self) -> dict[str, str]:
         home = self.folder / "laptop"

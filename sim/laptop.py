@@ -93,20 +93,20 @@ class Laptop:
             "--broker-ca", str(self._platform.authority),
             "--platform-key", str(self._platform.key), "--windows", str(windows), *more,
         )  # fmt: skip
-        self.tell()
+        tell(self.site, self._hall, self._platform)
 
-    def tell(self) -> None:
-        """Write into site.toml what a technician writes there once for a hall, and trust it."""
-        path = self.site / "site.toml"
-        text = path.read_text("utf-8")
-        for table, key, value in (
-            ("[broker]", "apply", self._platform.takes_list),
-            ("[platform]", "apply", self._platform.takes_registry),
-            ("[ssh]", "client", list(self._hall.ssh)),
-        ):
-            before, _, after = text.partition(f"\n{table}\n")
-            assert f"# {key} = " in after, key
-            after = after.replace(f"# {key} = ", f"{key} = {json.dumps(value)}  # ", 1)
-            text = f"{before}\n{table}\n{after}"
-        path.write_text(text, "utf-8")
-        self._platform.trust(self.site / "authority/ca.pem", self.site / "publish/unit.crl")
+
+def tell(site: Path, hall: VirtualHall, platform: Platform) -> None:
+    """Write into site.toml what a technician writes there once for a hall, and trust it."""
+    path = site / "site.toml"
+    text = path.read_text("utf-8")
+    for table, key, value in (
+        ("broker", "apply", platform.takes_list),
+        ("platform", "apply", platform.takes_registry),
+        ("ssh", "client", list(hall.ssh)),
+    ):
+        head = f"[{table}]\n"
+        assert head in text, table
+        text = text.replace(head, f"{head}{key} = {json.dumps(value)}\n")
+    path.write_text(text, "utf-8")
+    platform.trust(site / "authority/ca.pem", site / "publish/unit.crl")

@@ -16,7 +16,7 @@ from protocol.central.signing import SigningKey
 from provisioning.errors import ProvisioningError
 from provisioning.office import enrolment, founding
 from provisioning.office.founding import Given
-from provisioning.office.inventory import Unit
+from provisioning.office.records import Unit
 from provisioning.office.sites import Site
 from provisioning.reach.place import ANSWER_S, Done, Unreachable
 from provisioning.unit import enrolled, installing, requesting

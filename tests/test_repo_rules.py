@@ -95,6 +95,7 @@ PURE = (
     ),
     "provisioning/hall/stages.py",
     "provisioning/hall/standing.py",
+    "provisioning/office/records.py",
     "provisioning/office/settings.py",
     "provisioning/pad/contents.py",
     "provisioning/pad/plan.py",

@@ -10,7 +10,7 @@ from provisioning.acceptance.report import BAD, TITLES, Report
 from provisioning.acceptance.sheet import Sheet, render, verdict
 from provisioning.acceptance.visit import Signed
 from provisioning.errors import ProvisioningError
-from provisioning.office.inventory import Unit
+from provisioning.office.records import Unit
 from provisioning.office.sites import Site
 from provisioning.reach.status import Status
 

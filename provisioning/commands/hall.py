@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from provisioning.hall.change import Change
     from provisioning.hall.standing import Answer, Known
     from provisioning.hall.update import Outcome
-    from provisioning.office.inventory import Unit
+    from provisioning.office.records import Unit
     from provisioning.office.sites import Site
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

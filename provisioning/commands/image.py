@@ -14,7 +14,7 @@ from provisioning.errors import ProvisioningError
 if TYPE_CHECKING:
     from provisioning.image.boot_partition import BootPartition
     from provisioning.image.making import Made
-    from provisioning.office.inventory import Unit
+    from provisioning.office.records import Unit
     from provisioning.office.sites import Site
 
 FOLDER = click.Path(file_okay=False, path_type=Path)

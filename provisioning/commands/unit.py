@@ -12,7 +12,7 @@ from provisioning.errors import ProvisioningError
 
 if TYPE_CHECKING:
     from provisioning.office.enrolment import Enrolled
-    from provisioning.office.inventory import Unit
+    from provisioning.office.records import Unit
     from provisioning.office.sites import Site
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

@@ -9,7 +9,7 @@ from provisioning.commands import at_site, plans, says
 from provisioning.console import Console
 
 if TYPE_CHECKING:
-    from provisioning.office.inventory import Unit
+    from provisioning.office.records import Unit
     from provisioning.office.sites import Site
 
 

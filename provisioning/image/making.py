@@ -11,7 +11,7 @@ from typing import Any
 from provisioning.errors import ProvisioningError
 from provisioning.image.boot_partition import BootPartition
 from provisioning.image.card import HOST, LOG, Card, Network, files, paper
-from provisioning.office.inventory import Unit
+from provisioning.office.records import Unit
 from provisioning.office.settings import Settings
 
 SCRIPTS = ("first-boot.sh", "firstrun.sh", "haochaping-first-boot.service")

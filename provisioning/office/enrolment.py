@@ -15,7 +15,8 @@ from typing import Any
 
 from protocol.central.entry import Source
 from provisioning.errors import ProvisioningError
-from provisioning.office.inventory import Certificate, Conflict, Key, Unit
+from provisioning.office.inventory import Conflict
+from provisioning.office.records import Certificate, Key, Unit
 from provisioning.office.sites import Site
 from provisioning.papers import request as requests
 from provisioning.papers.grant import Grant

@@ -10,14 +10,14 @@ from dataclasses import replace
 
 from provisioning.errors import ProvisioningError
 from provisioning.office.enrolment import Enrolled, enrol, good, settings_of
-from provisioning.office.inventory import (
+from provisioning.office.inventory import Conflict
+from provisioning.office.records import (
     ENROLLED,
     IN_USE,
     INVITED,
     PLANNED,
     RETIRED,
     REVOKED,
-    Conflict,
     Unit,
 )
 from provisioning.office.sites import Site

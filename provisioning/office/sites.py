@@ -12,7 +12,8 @@ from provisioning import files
 from provisioning.errors import ProvisioningError
 from provisioning.office import authority, passphrase, registry, settings
 from provisioning.office.authority import Authority, Issued, TakenBack
-from provisioning.office.inventory import Inventory, Unit
+from provisioning.office.inventory import Inventory
+from provisioning.office.records import Unit
 from provisioning.office.settings import Settings
 from provisioning.reach.place import Here, Place, Ssh
 
