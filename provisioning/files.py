@@ -1,6 +1,7 @@
-"""Put a file in place in one step, on disk before anybody sees it (real I/O)."""
+"""Files put in place in one step, on disk before anybody sees them; folders locked (real I/O)."""
 
 import contextlib
+import fcntl
 import os
 from pathlib import Path
 
@@ -28,6 +29,20 @@ def put(
             new.unlink()
         raise
     settle(path.parent)
+
+
+def lock(folder: Path, *, waits: bool) -> int | None:
+    """Have the folder for oneself until the descriptor is closed, or its process is gone.
+
+    None when somebody else has it, and `waits` is not wanted.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def settle(folder: Path) -> None:

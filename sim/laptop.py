@@ -9,15 +9,18 @@ with VirtualHall(folder / "hall", {"w03": "3"}) as hall, Platform(folder / "plat
 import json
 import os
 import random
+import select
 import subprocess
 import sys
 from pathlib import Path
 
 from sim.platforms import Platform
+from sim.technician import Technician
 from sim.units import TREE, VirtualHall
 
 COMMAND_S = 600.0
-KILLED = -9
+# After so long without a word, an unended line is a question.
+SILENCE_S = 0.15
 
 
 class Failed(AssertionError):
@@ -60,6 +63,30 @@ class Laptop:
             raise Failed(f"provision {' '.join(words)}: {command.returncode}\n{out}{err}")
         return out
 
+    def answer(self, technician: Technician, *words: str) -> str:
+        """What the command said on standard output, its questions answered as they come."""
+        said = b""
+        with self.start(*words) as command:
+            assert command.stdin is not None
+            assert command.stdout is not None
+            assert command.stderr is not None
+            descriptor = command.stderr.fileno()
+            while True:
+                if select.select([descriptor], [], [], SILENCE_S)[0]:
+                    data = os.read(descriptor, 4096)
+                    if not data:
+                        break
+                    said += data
+                elif question := said.rpartition(b"\n")[2].decode().strip():
+                    # A line that is not ended, with nothing after it.
+                    command.stdin.write(f"{technician.answer(question)}\n")
+                    command.stdin.flush()
+                    said += b"\n"
+            out = command.stdout.read()
+        if command.returncode:
+            raise Failed(f"provision {' '.join(words)}: {command.returncode}\n{out}{said.decode()}")
+        return out
+
     def run_through_kills(self, chance: random.Random, longest_s: float, *words: str) -> int:
         """Kill the command and all that it started on units, at some moment, until it is done.
 
@@ -82,18 +109,26 @@ class Laptop:
                 raise Failed(f"provision {' '.join(words)}: {command.returncode}\n{out}{err}")
             return kill_count
 
-    def found(self, *more: str) -> None:
+    def found(self) -> None:
         """Make the hall's site, and tell it how its units, broker and platform are reached."""
+        self.run(*self.founding())
+        self.connect()
+
+    def connect(self) -> None:
+        """Tell the site how its units, broker and platform are reached."""
+        tell(self.site, self._hall, self._platform)
+
+    def founding(self) -> tuple[str, ...]:
+        """The command that makes the hall's site, with all of its windows in a list."""
         rows = (f"{host},{unit.counter.window},{host}\n" for host, unit in self._hall.units.items())
         windows = self.folder / "windows.csv"
         windows.write_text("unit,window,host\n" + "".join(rows), "utf-8")
-        self.run(
+        return (
             "site", "init", str(self.site), "--area", "330102", "--hall", "h01",
             "--broker", f"127.0.0.1:{self._platform.port}",
             "--broker-ca", str(self._platform.authority),
-            "--platform-key", str(self._platform.key), "--windows", str(windows), *more,
+            "--platform-key", str(self._platform.key), "--windows", str(windows),
         )  # fmt: skip
-        tell(self.site, self._hall, self._platform)
 
 
 def tell(site: Path, hall: VirtualHall, platform: Platform) -> None:

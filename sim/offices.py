@@ -7,7 +7,6 @@ office.enrol("w03")  # invite, request, issue, install, in this process
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
@@ -63,7 +62,7 @@ class Desk:
         if command == enrolment.REQUEST:
             return requesting.answer(self.machine, given)
         if command == enrolment.INSTALL:
-            return json.dumps(asdict(installing.install(self.machine, given))).encode()
+            return json.dumps(installing.install(self.machine, given).told()).encode()
         if command == ("provision", "unit", "configure", "-"):
             installing.configure(self.machine, json.loads(given))
         elif command[:3] == ("provision", "unit", "leave"):

@@ -1,6 +1,7 @@
 """From an invitation to a trusted unit: cut off anywhere, asked twice, asked wrongly."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from provisioning.errors import ProvisioningError
 from provisioning.office import enrolment, passphrase
 from provisioning.office.sites import Site
 from provisioning.papers.grant import Grant
-from provisioning.papers.invitation import Invitation
+from provisioning.papers.invitation import RENEW, Invitation
 from provisioning.unit import enrolled, installing, requesting
 from provisioning.unit.machine import DAEMON_TOML, PENDING, SIGNING_KEY, STATE, TLS
 from sim.machines import CutMachine, PowerCut
@@ -35,9 +36,8 @@ def test_enrolment_then_keys_certificate_and_settings_are_where_the_daemon_looks
     done = office.enrol("w03")
     machine = office.machine("w03")
     key = SigningKey.load(machine.at(SIGNING_KEY))
-    assert done == enrolled.Enrolled(
-        source="/330102/h01/w03", invitation=done.invitation, kid=key.kid
-    )
+    assert (done.source, done.kid) == ("/330102/h01/w03", key.kid)
+    assert enrolled.read(machine) == done
     assert office.unit("w03").kid == key.kid
     assert office.unit("w03").state == "enrolled"
     for path in (SIGNING_KEY, TLS):
@@ -87,6 +87,7 @@ def test_answer_lost_on_its_way_then_the_same_grant_again_and_no_other_certifica
     office.pass_by(timedelta(days=30))
     assert enrolment.issue(office.site, request)[1] == grant
     first = installing.install(office.machine("w03"), grant)
+    assert office.request("w03") == request
     assert installing.install(office.machine("w03"), grant) == first
     assert len(office.site.inventory.keys("w03")) == 1
 
@@ -231,7 +232,7 @@ def test_new_keys_then_the_old_ones_serve_until_the_grant_is_installed(office: O
     machine = office.machine("w03")
     before = machine.at(SIGNING_KEY).read_bytes(), machine.at(TLS).read_bytes()
     unit = office.unit("w03")
-    invitation = enrolment.invite(office.site, unit, new_signing_key=True)
+    invitation = enrolment.invite(office.site, unit, RENEW)
     request = requesting.answer(machine, invitation)
     assert (machine.at(SIGNING_KEY).read_bytes(), machine.at(TLS).read_bytes()) == before
     _, grant, _ = enrolment.issue(office.site, request)
@@ -341,3 +342,20 @@ def test_another_authoritys_command_then_signs_what_is_checked(
     office.site.settings = replace(office.site.settings, sign=("sh", "-c", "echo no >&2; exit 1"))
     with pytest.raises(ProvisioningError, match=r"authority.sign: sh ended with 1: no"):
         office.enrol("w04")
+
+
+def test_two_who_ask_a_unit_at_once_then_both_hear_the_same_request(office: Office) -> None:
+    invitation = enrolment.invite(office.site, office.unit("w03"))
+    with ThreadPoolExecutor(4) as pool:
+        machine = office.machine("w03")
+        heard = set(pool.map(lambda _: requesting.answer(machine, invitation), range(4)))
+    assert len(heard) == 1
+
+
+def test_site_that_somebody_is_at_work_in_then_the_second_is_told(office: Office) -> None:
+    first = Site.open_alone(office.site.folder)
+    with pytest.raises(ProvisioningError, match="another `provision` is at work here"):
+        Site.open_alone(office.site.folder)
+    assert Site.open(office.site.folder)
+    first.close()
+    Site.open_alone(office.site.folder).close()

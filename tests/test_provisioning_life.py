@@ -159,7 +159,7 @@ def test_replaced_then_the_new_machine_has_its_name_and_the_old_keys_are_over(
 ) -> None:
     before = office.unit("w03").kid
     office.site.desks["w03"].machine = office.machine("spare")
-    one, _ = life.exchange(office.site, office.unit("w03"), "", "another machine", advance)
+    one = life.exchange(office.site, office.unit("w03"), "", "another machine", advance)
     assert one.trouble is None
     windows, current, revoked = registered(office, "w03")
     assert (windows, current, revoked) == (("3",), [one.kid], [before])
@@ -176,7 +176,7 @@ def test_revoked_unit_restored_then_with_a_window_of_its_own_again(office: Offic
     with pytest.raises(ProvisioningError, match="window 4 is that of w04"):
         life.come_back(office.site, office.unit("w03"), planned(["4"]))
     unit = life.come_back(office.site, office.unit("w03"), planned(["8"]))
-    one, _ = life.exchange(office.site, unit, "", "found", advance)
+    one = life.exchange(office.site, unit, "", "found", advance)
     assert one.trouble is None
     assert registered(office, "w03")[0] == ("8",)
     assert desk.machine.asked[-1][0] == "systemctl"
@@ -218,3 +218,49 @@ def test_laptop_closed_before_any_step_at_the_unit_then_the_same_command_ends_it
         assert json.loads(held.read_text("utf-8"))["kid"] == unit.kid
     else:
         assert (unit.state, current) == ("retired", [])
+
+
+def test_unit_that_serves_then_not_exchanged_however_often_it_is_asked(office: Office) -> None:
+    before = office.unit("w03")
+    for _ in range(2):
+        one = life.exchange(office.site, before, "", "card", advance)
+        assert (one.trouble, one.kid) == (None, before.kid)
+    assert registered(office, "w03") == (("3",), [before.kid], [])
+    assert listed(office) == set()
+
+
+def test_new_machine_nobody_reaches_then_the_old_one_goes_on(office: Office) -> None:
+    office.site.desks["w03"].is_off = True
+    one = life.exchange(office.site, office.unit("w03"), "", "another machine", advance)
+    assert one.trouble is not None
+    assert registered(office, "w03") == (("3",), [office.unit("w03").kid], [])
+
+
+def test_machine_that_comes_back_with_its_old_journal_then_begins_another(office: Office) -> None:
+    desk, before = office.site.desks["w03"], office.unit("w03").kid
+    journal = desk.machine.at(STATE) / "journal.db"
+    journal.write_bytes(b"signed with the key that is revoked now")
+    journal.with_name("journal.db-wal").write_bytes(b"and its end")
+    life.revoke(office.site, office.unit("w03"), "lost")
+    unit = life.come_back(office.site, office.unit("w03"), planned(["3"]))
+    one = life.exchange(office.site, unit, "", "found", advance)
+    assert registered(office, "w03") == (("3",), [one.kid], [before])
+    assert not journal.exists()
+    kept = sorted(path.name for path in desk.machine.at(STATE).glob("former/*/*"))
+    assert kept == ["journal.db", "journal.db-wal"]
+    assert ("systemctl", "stop", "haochaping") in desk.machine.asked
+
+
+def test_card_that_dies_while_it_is_exchanged_then_the_next_one_gets_the_name(
+    office: Office,
+) -> None:
+    desk = office.site.desks["w03"]
+    desk.machine = office.machine("first", serial="1000w03")
+    desk.cut_at = len(desk.calls) + 2  # between its request and its grant
+    with pytest.raises(PowerCut):
+        life.exchange(office.site, office.unit("w03"), "", "card", advance)
+    desk.cut_at = 0
+    desk.machine = office.machine("second", serial="1000w03")
+    one = life.exchange(office.site, office.unit("w03"), "", "card", advance)
+    assert one.trouble is None
+    assert registered(office, "w03")[1] == [one.kid]

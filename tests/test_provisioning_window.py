@@ -44,6 +44,7 @@ from provisioning.reach.daemon import Refused
 from provisioning.reach.place import Ssh
 from provisioning.reach.status import Status
 from sim.centres import wait_for
+from sim.laptop import Laptop
 from sim.offices import Office
 from sim.platforms import Platform
 from sim.played import BARE, CONFIGURED, PlayedHall, PlayedUnit, whole
@@ -399,38 +400,18 @@ def test_command_asked_for_its_plan_then_names_the_steps_and_asks_nobody(
 def test_window_of_a_real_daemon_then_accepted_and_the_platform_has_the_signed_entry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    site = tmp_path / "site"
-    windows = tmp_path / "windows.csv"
-    windows.write_text("unit,window,host\nw03,3,w03\n")
-    at_site = ("--site", str(site))
     with (
         VirtualHall(tmp_path / "hall", {"w03": "3"}) as hall,
         Platform(tmp_path / "platform") as platform,
     ):
-        made = [
-            "site", "init", str(site), "--area", "330102", "--hall", "h01",
-            "--broker", f"127.0.0.1:{platform.port}", "--broker-ca", str(platform.authority),
-            "--platform-key", str(platform.key), "--windows", str(windows),
-        ]  # fmt: skip
-        assert main(made) == 0
-        file = site / "site.toml"
-        text = file.read_text("utf-8")
-        for table, line in (
-            ("broker", f"apply = {json.dumps(platform.takes_list)}"),
-            ("platform", f"apply = {json.dumps(platform.takes_registry)}"),
-            ("ssh", f"client = {json.dumps(hall.ssh)}"),
-        ):
-            text = text.replace(f"[{table}]\n", f"[{table}]\n{line}\n", 1)
-        file.write_text(text, "utf-8")
-        platform.trust(site / "authority/ca.pem", site / "publish/unit.crl")
-        assert main(["unit", "enrol", "w03", *at_site]) == 0
+        laptop = Laptop(tmp_path / "laptop", hall, platform)
+        laptop.found()
+        laptop.run("unit", "enrol", "w03")
         counter, place = hall["w03"].counter, Ssh("w03", hall.ssh)
         counter.finger.start()
         wait_for(lambda: b'"backlog": 0,' in place.run(["haochaping", "status"]).out, "receipts")
-        capsys.readouterr()
         at_terminal(monkeypatch, Technician(dict, counter.clerk.call))
-        assert main(["window", "test", "w03", *at_site, "--json"]) == 0
+        assert main(["window", "test", "w03", "--site", str(laptop.site), "--json"]) == 0
         said = json.loads(capsys.readouterr().out)
         entries = place.run(["haochaping", "export"]).out.decode().splitlines()
     assert [step["outcome"] for step in said["steps"] if step["outcome"] != GOOD] == [ABSENT] * 3

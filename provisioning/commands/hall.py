@@ -88,7 +88,7 @@ def update(
     from provisioning.office.sites import Site
 
     change, old = _changes(wheel, wheels, pad_bundle, key, back)
-    site = Site.open(folder)
+    site = Site.open_alone(folder)
     units = [unit for unit in site.units(*names) if unit.state == "enrolled"]
     done = [unit.name for unit in units if has(site.inventory.history(unit.name), change)]
     wanted = [unit for unit in units if unit.name not in done]

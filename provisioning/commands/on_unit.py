@@ -38,8 +38,6 @@ def request(stick: str, name: str) -> None:
 @says
 def install(stick: str, name: str, console: Console) -> None:
     """On the unit: install the grant, from a stick or from standard input, and serve."""
-    from dataclasses import asdict
-
     from provisioning.reach.stick import Stick
     from provisioning.unit import installing
     from provisioning.unit.machine import Machine
@@ -50,7 +48,7 @@ def install(stick: str, name: str, console: Console) -> None:
         carrier = Stick(Path(stick))
         raw = carrier.read(name or carrier.only("grant"), "grant")
     done = installing.install(Machine(), raw)
-    console.result(asdict(done), f"this machine is {done.source}, and serves")
+    console.result(done.told(), f"this machine is {done.source}, and serves")
 
 
 @click.command()

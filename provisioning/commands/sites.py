@@ -71,7 +71,7 @@ def windows(list_file: Path, folder: Path, dry_run: bool, console: Console) -> N
     from provisioning.office import windows as lists
     from provisioning.office.sites import Site
 
-    site = Site.open(folder)
+    site = Site.open_alone(folder)
     wanted = lists.read(str(list_file), list_file.read_bytes())
     inventory = site.inventory
     changes = inventory.changes(wanted) if dry_run else inventory.plan(wanted, site.now())
@@ -85,7 +85,7 @@ def revocation_list(folder: Path, console: Console) -> None:
     """Make the revocation list and the registry anew, and take them where they belong."""
     from provisioning.office.sites import Site
 
-    site = Site.open(folder)
+    site = Site.open_alone(folder)
     done = site.publish()
     until = site.list_until()
     if until is not None:

@@ -39,7 +39,7 @@ def enrol(
     from provisioning.office import enrolment
     from provisioning.office.sites import Site
 
-    site = Site.open(folder)
+    site = Site.open_alone(folder)
     units = _chosen(site, names, is_all=is_all)
     if host:
         _only(units, "--host")
@@ -74,7 +74,7 @@ def invite(
     from provisioning.office.sites import Site
     from provisioning.reach.stick import Stick
 
-    site, carrier = Site.open(folder), Stick(stick)
+    site, carrier = Site.open_alone(folder), Stick(stick)
     units = _chosen(site, names, is_all=is_all)
     if is_all:
         units = [unit for unit in units if unit.state != "enrolled"]
@@ -95,7 +95,7 @@ def issue(stick: Path, folder: Path, console: Console) -> int:
     from provisioning.office.sites import Site
     from provisioning.reach.stick import Stick
 
-    site, carrier = Site.open(folder), Stick(stick)
+    site, carrier = Site.open_alone(folder), Stick(stick)
     names = carrier.units("request") or [carrier.only("request")]
     done = []
     for name in names:
@@ -142,7 +142,7 @@ def rotate(
     from provisioning.office import life
     from provisioning.office.sites import Site
 
-    site = Site.open(folder)
+    site = Site.open_alone(folder)
     units = [unit for unit in _chosen(site, names, is_all=is_all) if unit.state == "enrolled"]
     if days_left is not None:
         units = [unit for unit in units if site.days_left(unit) <= days_left]
@@ -186,14 +186,7 @@ def restore(
     name: str, host: str, numbers: tuple[str, ...], folder: Path, dry_run: bool, console: Console
 ) -> int:
     """Bring a unit back under its name: with a new card, or after it was revoked or retired."""
-    from provisioning.office import life
-    from provisioning.office.sites import Site
-    from provisioning.office.windows import planned
-
-    if numbers and not dry_run:
-        site = Site.open(folder)
-        life.come_back(site, site.units(name)[0], planned(numbers))
-    return _exchange(folder, name, host, "its card was exchanged", dry_run, console)
+    return _exchange(folder, name, host, "its card was exchanged", dry_run, console, numbers)
 
 
 @command.command()
@@ -211,7 +204,7 @@ def move(
     from provisioning.office import life
     from provisioning.office.sites import Site
 
-    site = Site.open(folder)
+    site = Site.open_alone(folder)
     unit = site.units(name)[0]
     if len(numbers) != len(unit.numbers):
         raise click.UsageError(
@@ -237,7 +230,7 @@ def revoke(name: str, why: str, folder: Path, dry_run: bool, console: Console) -
     from provisioning.office import life
     from provisioning.office.sites import Site
 
-    site = Site.open(folder)
+    site = Site.open_alone(folder)
     unit = site.units(name)[0]
     if dry_run:
         console.say(f"{name}: its keys and certificates end, its windows become free")
@@ -257,7 +250,7 @@ def retire(name: str, why: str, folder: Path, dry_run: bool, console: Console) -
     from provisioning.office import life
     from provisioning.office.sites import Site
 
-    site = Site.open(folder)
+    site = Site.open_alone(folder)
     unit = site.units(name)[0]
     if dry_run:
         console.say(f"{name}: ends when the platform has all of it; its windows become free")
@@ -281,20 +274,29 @@ def _only(units: "Sequence[Unit]", option: str) -> None:
         raise click.UsageError(f"{option} is for one unit")
 
 
-def _exchange(folder: Path, name: str, host: str, why: str, dry_run: bool, console: Console) -> int:
+def _exchange(
+    folder: Path,
+    name: str,
+    host: str,
+    why: str,
+    dry_run: bool,
+    console: Console,
+    numbers: Sequence[str] = (),
+) -> int:
     from provisioning.office import life
     from provisioning.office.sites import Site
+    from provisioning.office.windows import planned
 
-    site = Site.open(folder)
+    site = Site.open_alone(folder)
     unit = site.units(name)[0]
     if dry_run:
         console.say(f"{name}: its keys end ({why}), then it is enrolled anew")
         return 0
+    if numbers:
+        unit = life.come_back(site, unit, planned(numbers))
     with console.progress("enrolling", 2) as advance:
-        enrolled, done = life.exchange(site, unit, host, why, advance)
-    for sentence in done:
-        console.say(sentence)
-    return _tell(site, [enrolled], console)
+        done = life.exchange(site, unit, host, why, advance)
+    return _tell(site, [done], console)
 
 
 def _settled(site: "Site", unit: "Unit") -> bool:

@@ -16,11 +16,11 @@ from typing import Any
 from protocol.central.entry import Source
 from provisioning.errors import ProvisioningError
 from provisioning.office.inventory import Conflict
-from provisioning.office.records import Certificate, Key, Unit
+from provisioning.office.records import ENROLLED, IN_USE, Certificate, Key, Unit
 from provisioning.office.sites import Site
 from provisioning.papers import request as requests
 from provisioning.papers.grant import Grant
-from provisioning.papers.invitation import Invitation
+from provisioning.papers.invitation import BEGIN, ENROL, Invitation
 from provisioning.papers.paper import BadPaper, time_text
 from provisioning.papers.request import Request
 from provisioning.reach.place import Done, Place
@@ -40,31 +40,42 @@ class Expired(ProvisioningError):
     """The invitation is over."""
 
 
+class Answered(Conflict):
+    """Another machine, or another card, answered the invitation before."""
+
+
 class ClockWrong(ProvisioningError):
     """This computer's clock is not that of the unit, which follows a time server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolled:
-    """How the enrolment of one unit went; trouble: None when it is enrolled."""
+    """How the enrolment of one unit went; trouble: None when it is enrolled.
+
+    is_answered: another one answered the invitation before.
+    """
 
     unit: str
     trouble: str | None = None
     hint: str = ""
     kid: str | None = None
     until: str | None = None
+    is_answered: bool = False
     warnings: tuple[str, ...] = ()
 
 
-def invite(site: Site, unit: Unit, *, new_signing_key: bool = False) -> bytes:
-    """An invitation for the unit: the one that is open, or a new one. Raises ProvisioningError."""
-    if unit.state not in ("planned", "invited", "enrolled"):
+def invite(site: Site, unit: Unit, way: str = ENROL) -> bytes:
+    """An invitation for the unit: the one that is open, or a new one. Raises ProvisioningError.
+
+    way: as of an invitation; who has no key that counts, but had one, begins anew.
+    """
+    if unit.state not in IN_USE:
         raise Conflict(
             f"{unit.name} was {unit.state}", f"bring it back: `provision unit restore {unit.name}`"
         )
-    # Whoever comes back has a key that was revoked, if any.
-    keys = site.inventory.keys(unit.name)
-    new_signing_key = new_signing_key or (any(key.revoked for key in keys) and unit.kid is None)
+    ended = tuple(key.kid for key in site.inventory.keys(unit.name) if key.revoked)
+    if ended and unit.kid is None:
+        way = BEGIN
     now = site.now()
     life = timedelta(hours=site.settings.token_hours)
     held = site.inventory.open_invitation(unit.name, now)
@@ -72,7 +83,7 @@ def invite(site: Site, unit: Unit, *, new_signing_key: bool = False) -> bytes:
         open_one = Invitation.read(held.encode())
         # One made when this computer's clock was ahead is answered before it was made.
         is_of_later = open_one.until - life > now + CLOCKS_APART_MAX
-        if open_one.new_signing_key >= new_signing_key and not is_of_later:
+        if way in (ENROL, open_one.way) and not is_of_later:
             return held.encode()
     until = now + life
     invitation = Invitation(
@@ -80,7 +91,8 @@ def invite(site: Site, unit: Unit, *, new_signing_key: bool = False) -> bytes:
         source=Source.parse(unit.source),
         token=secrets.token_urlsafe(TOKEN_LEN),
         until=until,
-        new_signing_key=new_signing_key,
+        way=way,
+        ended=ended,
     )
     paper = invitation.write()
     site.inventory.invited(invitation.id, unit.name, paper, until, now)
@@ -115,7 +127,7 @@ def issue(site: Site, raw: bytes) -> tuple[Unit, bytes, list[str]]:
         _check(site, unit, request, invitation)
         invited = invitation.until - timedelta(hours=site.settings.token_hours)
         warnings = _check_clock(request, invited, site.now())
-        certificate = _issue(site, unit, request, digest)
+        certificate = _issue(site, unit, request, digest, ends=invitation.way == BEGIN)
     elif certificate.revoked is not None:
         raise Conflict(
             f"the certificate for this request of {name} was taken back",
@@ -151,15 +163,15 @@ def enrol(
     site: Site,
     units: Sequence[Unit],
     advance: Callable[[float], None],
-    *,
-    new_signing_key: bool = False,
+    way: str = ENROL,
 ) -> list[Enrolled]:
     """Enrol the units over their places, many at once; how it went with each.
 
+    way: as of an invitation.
     advance: called with a step of one for each unit that asked, and for each that is enrolled.
     Raises ProvisioningError for what concerns all of them.
     """
-    papers = {unit.name: invite(site, unit, new_signing_key=new_signing_key) for unit in units}
+    papers = {unit.name: invite(site, unit, way) for unit in units}
     # Whatever would stop the last one is found before the first.
     site.broker_authority()
     site.platform_key()
@@ -174,18 +186,29 @@ def enrol(
                 _, grants[unit.name], warnings = issue(site, answer)
                 done[unit.name] = Enrolled(unit=unit.name, warnings=tuple(warnings))
             except ProvisioningError as error:
-                done[unit.name] = Enrolled(unit=unit.name, trouble=str(error), hint=error.hint)
+                done[unit.name] = Enrolled(
+                    unit=unit.name,
+                    trouble=str(error),
+                    hint=error.hint,
+                    is_answered=isinstance(error, Answered),
+                )
                 advance(1)
             advance(1)
-        if grants:
-            # The platform knows the key before the first entry that is signed with it.
-            site.publish_registry()
         granted = [unit for unit in units if unit.name in grants]
+        _publish(site, granted, way)
         installed = pool.map(lambda unit: _hand(site.place(unit), grants[unit.name]), granted)
         for unit, said in zip(granted, installed, strict=True):
             done[unit.name] = _installed(site, unit, said, done[unit.name])
             advance(1)
     return [done[unit.name] for unit in units]
+
+
+def _publish(site: Site, granted: Sequence[Unit], way: str) -> None:
+    """Have the platform know a key before the first entry that is signed with it."""
+    if granted and way == BEGIN:
+        site.publish(*granted)
+    elif granted:
+        site.publish_registry()
 
 
 def _installed(
@@ -247,7 +270,7 @@ def _check(site: Site, unit: Unit, request: Request, invitation: Invitation) -> 
     now = site.now()
     answered = site.inventory.is_answered(invitation.id)
     if answered is not None:
-        raise Conflict(
+        raise Answered(
             f"the invitation of {unit.name} was answered by another request already",
             f"was its card exchanged? `provision unit restore {unit.name}`",
         )
@@ -262,7 +285,8 @@ def _check(site: Site, unit: Unit, request: Request, invitation: Invitation) -> 
                 f"the machine {request.serial} is enrolled as {other.name} already",
                 f"is this the right unit? Else `provision unit retire {other.name}` first",
             )
-    if unit.state == "enrolled" and unit.serial and request.serial != unit.serial:
+    is_another = unit.serial and request.serial != unit.serial
+    if unit.state == ENROLLED and is_another and invitation.way != BEGIN:
         raise Conflict(
             f"{unit.name} is enrolled on the machine {unit.serial}, and this one is "
             f"{request.serial or 'one without a serial number'}",
@@ -277,7 +301,7 @@ def _check(site: Site, unit: Unit, request: Request, invitation: Invitation) -> 
         )
 
 
-def _issue(site: Site, unit: Unit, request: Request, digest: str) -> Certificate:
+def _issue(site: Site, unit: Unit, request: Request, digest: str, *, ends: bool) -> Certificate:
     name = unit.source.removeprefix("/")
     issued = site.sign(request.certificate_request, name)
     certificate = Certificate(
@@ -295,6 +319,7 @@ def _issue(site: Site, unit: Unit, request: Request, digest: str) -> Certificate
         certificate=certificate,
         key=Key(kid=key.kid, public=key.to_text(), revoked=None),
         serial=request.serial,
+        ends=ends,
         at=site.now(),
     )
     return certificate

@@ -182,10 +182,16 @@ class Inventory:
         certificate: Certificate,
         key: Key,
         serial: str,
+        ends: bool,
         at: datetime,
     ) -> None:
-        """Note a certificate and a signing key before they are handed out."""
+        """Note a certificate and a signing key before they are handed out.
+
+        ends: those the unit had before are over with that.
+        """
         with self._db.atomic():
+            if ends:
+                self._end_keys(name, at)
             self._db.table("certificates").insert(
                 {
                     "number": certificate.number,
@@ -219,7 +225,7 @@ class Inventory:
                     "AND rowid < (SELECT max(rowid) FROM certificates WHERE unit = ?)",
                     [time_text(at), name, name],
                 )
-            self._db.execute("UPDATE invitations SET is_over = 1 WHERE unit = ?", [name])
+            self.end_invitations(name)
             self._note(name, "enrolled", {}, at)
 
     # -- the end of keys
@@ -227,19 +233,25 @@ class Inventory:
     def end(self, name: str, state: str, why: str, at: datetime) -> None:
         """Take a unit's keys and certificates back; `state`: what it is from now on."""
         with self._db.atomic():
-            now = time_text(at)
-            for table in ("keys", "certificates"):
-                self._db.execute(
-                    f"UPDATE {table} SET revoked = ? WHERE unit = ? AND revoked IS NULL",
-                    [now, name],
-                )
-            self._db.execute("UPDATE invitations SET is_over = 1 WHERE unit = ?", [name])
+            self._end_keys(name, at)
+            self.end_invitations(name)
             self._db.table("units").update(
                 name, {"state": state, "serial": None, "old_keys": 0, "leaving": "[]"}
             )
             if state not in IN_USE:
                 self._db.execute("DELETE FROM windows WHERE unit = ?", [name])
             self._note(name, state, {"why": why}, at)
+
+    def end_invitations(self, name: str) -> None:
+        """Whoever has an invitation of this unit comes too late."""
+        self._db.execute("UPDATE invitations SET is_over = 1 WHERE unit = ?", [name])
+
+    def _end_keys(self, name: str, at: datetime) -> None:
+        for table in ("keys", "certificates"):
+            self._db.execute(
+                f"UPDATE {table} SET revoked = ? WHERE unit = ? AND revoked IS NULL",
+                [time_text(at), name],
+            )
 
     def old_keys_until(self, name: str) -> None:
         """Note that a unit's older keys are to end as soon as the platform has what they signed."""

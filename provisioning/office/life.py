@@ -11,17 +11,10 @@ from dataclasses import replace
 from provisioning.errors import ProvisioningError
 from provisioning.office.enrolment import Enrolled, enrol, good, settings_of
 from provisioning.office.inventory import Conflict
-from provisioning.office.records import (
-    ENROLLED,
-    IN_USE,
-    INVITED,
-    PLANNED,
-    RETIRED,
-    REVOKED,
-    Unit,
-)
+from provisioning.office.records import ENROLLED, IN_USE, RETIRED, REVOKED, Unit
 from provisioning.office.sites import Site
 from provisioning.office.windows import Window
+from provisioning.papers.invitation import BEGIN, ENROL, RENEW
 from provisioning.reach import daemon
 from provisioning.reach.place import Place
 from provisioning.reach.status import Status
@@ -71,23 +64,26 @@ def shown(place: Place) -> Status:
 
 def exchange(
     site: Site, unit: Unit, host: str, why: str, advance: Callable[[float], None]
-) -> tuple[Enrolled, list[str]]:
-    """Give a unit's name to another machine, or to a new card: its old keys end, new ones begin.
+) -> Enrolled:
+    """Give a unit's name to another machine, or to a new card; how that went.
 
-    How the enrolment went, and what was done at broker and platform.
+    The old keys end when the new one has asked, and not before. A machine that serves under this
+    name with keys that count stays as it is, so the command may be said again.
     """
-    if host and host != unit.host:
-        site.inventory.reach(unit.name, host, site.now())
-    if unit.state in (INVITED, ENROLLED):
-        site.inventory.end(unit.name, PLANNED, why, site.now())
-    elif unit.state in (REVOKED, RETIRED):
+    if unit.state not in IN_USE:
         raise Conflict(
             f"{unit.name} was {unit.state} and has no window any more",
             f"say which it gets: provision unit restore {unit.name} --window N",
         )
-    # Also when an earlier run was cut off before it: the broker is told twice, and no harm done.
-    done = site.publish(unit)
-    return enrol(site, site.units(unit.name), advance)[0], done
+    if host and host != unit.host:
+        site.inventory.reach(unit.name, host, site.now())
+    site.inventory.note(unit.name, "exchange", {"why": why}, site.now())
+    (one,) = enrol(site, site.units(unit.name), advance, BEGIN)
+    if one.is_answered:
+        # The card that answered is gone, too.
+        site.inventory.end_invitations(unit.name)
+        (one,) = enrol(site, site.units(unit.name), advance, BEGIN)
+    return one
 
 
 def come_back(site: Site, unit: Unit, windows: Sequence[Window]) -> Unit:
@@ -147,4 +143,4 @@ def rotate(
     if signing:
         for unit in units:
             site.inventory.old_keys_until(unit.name)
-    return enrol(site, units, advance, new_signing_key=signing)
+    return enrol(site, units, advance, RENEW if signing else ENROL)

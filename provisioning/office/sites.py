@@ -44,6 +44,7 @@ class Site:
     def __init__(self, folder: Path, found: Settings, now: Clock = utc_now) -> None:
         self.folder, self.settings, self.now = folder, found, now
         self.inventory = Inventory(folder / INVENTORY, found.source)
+        self._lock: int | None = None
 
     @classmethod
     def open(cls, folder: Path, now: Clock = utc_now) -> Self:
@@ -80,6 +81,23 @@ class Site:
         if host == "localhost":
             return Here()
         return Ssh(host, self.settings.ssh, self.settings.ssh_user)
+
+    @classmethod
+    def open_alone(cls, folder: Path) -> Self:
+        """The site in the folder, for who changes it: one at a time, until this process ends."""
+        site = cls.open(folder)
+        site._lock = files.lock(folder, waits=False)
+        if site._lock is None:
+            raise ProvisioningError(
+                f"{folder.resolve()}: another `provision` is at work here", "wait until it is done"
+            )
+        return site
+
+    def close(self) -> None:
+        """Let the folder go."""
+        self.inventory.close()
+        if self._lock is not None:
+            os.close(self._lock)
 
     # -- what the papers need
 

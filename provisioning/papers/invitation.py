@@ -10,18 +10,24 @@ from provisioning.papers import paper
 from provisioning.papers.paper import BadPaper
 
 KIND = "invitation"
-SHAPE = {"id": str, "source": str, "token": str, "until": str, "newSigningKey": bool}
+SHAPE = {"id": str, "source": str, "token": str, "until": str, "way": str, "ended": list}
+# What the unit does about the key that signs its journal.
+ENROL = "enrol"  # takes the one it has, or makes one
+RENEW = "renew"  # makes another, and goes on with the same journal
+BEGIN = "begin"  # makes another, and begins a journal; one whose key still counts stays as it is
+WAYS = (ENROL, RENEW, BEGIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """`new_signing_key`: a unit that has one is to make another, too."""
+    """`way`: one of WAYS; `ended`: the kids of signing keys that count no more."""
 
     id: str
     source: Source
     token: str
     until: datetime
-    new_signing_key: bool = False
+    way: str = ENROL
+    ended: tuple[str, ...] = ()
 
     def write(self) -> bytes:
         return paper.write(
@@ -31,7 +37,8 @@ class Invitation:
                 "source": str(self.source),
                 "token": self.token,
                 "until": paper.time_text(self.until),
-                "newSigningKey": self.new_signing_key,
+                "way": self.way,
+                "ended": list(self.ended),
             },
         )
 
@@ -39,12 +46,15 @@ class Invitation:
     def read(cls, raw: bytes) -> Self:
         """Raises BadPaper."""
         value: dict[str, Any] = paper.read(KIND, raw, SHAPE)
+        if value["way"] not in WAYS or not all(isinstance(kid, str) for kid in value["ended"]):
+            raise BadPaper("the invitation is damaged: way or ended", "copy the invitation again")
         return cls(
             id=value["id"],
             source=source_of(value["source"]),
             token=value["token"],
             until=paper.time_of(value["until"]),
-            new_signing_key=value["newSigningKey"],
+            way=value["way"],
+            ended=tuple(value["ended"]),
         )
 
 

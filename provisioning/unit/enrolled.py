@@ -9,11 +9,16 @@ from provisioning.unit.machine import ENROLLED, Machine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolled:
-    """invitation: the id of the one that was answered; kid: of the signing key."""
+    """invitation: the id of the one that was answered, by `request`; kid: of the signing key."""
 
     source: str
     invitation: str
     kid: str
+    request: str
+
+    def told(self) -> dict[str, str]:
+        """What the office hears of it."""
+        return {"source": self.source, "invitation": self.invitation, "kid": self.kid}
 
 
 def read(machine: Machine) -> Enrolled | None:

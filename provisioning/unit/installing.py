@@ -7,9 +7,10 @@ daemon takes what changed by a reload, so an open prompt goes on.
 from collections.abc import Mapping
 from typing import Any
 
+from provisioning import files
 from provisioning.errors import ProvisioningError
 from provisioning.papers.grant import Grant
-from provisioning.papers.invitation import Invitation
+from provisioning.papers.invitation import RENEW, Invitation
 from provisioning.papers.paper import BadPaper, read
 from provisioning.unit import enrolled, keys
 from provisioning.unit.configuration import merged
@@ -17,6 +18,7 @@ from provisioning.unit.enrolled import Enrolled
 from provisioning.unit.machine import (
     BROKER_AUTHORITY,
     DAEMON_TOML,
+    FORMER,
     JOURNAL,
     PLATFORM_KEY,
     SERVICE,
@@ -24,22 +26,31 @@ from provisioning.unit.machine import (
     TLS,
     Machine,
 )
-from provisioning.unit.requesting import INVITATION, NEW_SIGNING_KEY, NEW_TLS_KEY, clear
+from provisioning.unit.requesting import INVITATION, NEW_SIGNING_KEY, NEW_TLS_KEY, REQUEST, clear
 
 
 def install(machine: Machine, raw: bytes) -> Enrolled:
     """Make this machine the unit of the grant, and start it. Raises ProvisioningError."""
+    with machine.alone():
+        return _install(machine, raw)
+
+
+def _install(machine: Machine, raw: bytes) -> Enrolled:
     held = machine.read(INVITATION)
     if held is None:
         return _again(machine, raw)
     invitation = Invitation.read(held)
     grant = Grant.read(raw, invitation.token)
-    _take_keys(machine, grant)
+    _take_keys(machine, grant, invitation)
     machine.put(BROKER_AUTHORITY, grant.broker_authority.encode(), 0o644)
     machine.put(PLATFORM_KEY, grant.platform_key.encode(), 0o644)
     kid = keys.load_signing_key(machine.at(SIGNING_KEY)).kid
-    configure(machine, grant.settings)
-    done = Enrolled(source=str(grant.source), invitation=invitation.id, kid=kid)
+    _configure(machine, grant.settings)
+    request = machine.read(REQUEST)
+    assert request is not None
+    done = Enrolled(
+        source=str(grant.source), invitation=invitation.id, kid=kid, request=request.decode()
+    )
     enrolled.write(machine, done)
     clear(machine)
     return done
@@ -50,6 +61,11 @@ def configure(machine: Machine, settings: Mapping[str, Any]) -> None:
 
     Settings that the daemon would refuse change nothing. Raises ProvisioningError.
     """
+    with machine.alone():
+        _configure(machine, settings)
+
+
+def _configure(machine: Machine, settings: Mapping[str, Any]) -> None:
     before = machine.read(DAEMON_TOML)
     path = str(machine.at(DAEMON_TOML))
     if before is None:
@@ -68,10 +84,10 @@ def configure(machine: Machine, settings: Mapping[str, Any]) -> None:
     except ProvisioningError:
         machine.put_as(DAEMON_TOML, before, machine.at(DAEMON_TOML).stat())
         raise
-    serve(machine)
+    _serve(machine)
 
 
-def serve(machine: Machine) -> None:
+def _serve(machine: Machine) -> None:
     """Have the daemon run by what is there now."""
     if machine.ask("systemctl", "is-active", "--quiet", SERVICE):
         machine.run("systemctl", "enable", "--now", SERVICE)
@@ -89,7 +105,7 @@ def _files(machine: Machine) -> dict[str, str]:
     }
 
 
-def _take_keys(machine: Machine, grant: Grant) -> None:
+def _take_keys(machine: Machine, grant: Grant, invitation: Invitation) -> None:
     """Put the keys that the grant is for in their places; they may be there already."""
     new_tls = machine.at(NEW_TLS_KEY)
     if not keys.is_of(machine, grant.certificate, new_tls):
@@ -101,7 +117,25 @@ def _take_keys(machine: Machine, grant: Grant) -> None:
     machine.put(TLS, pair, 0o600, is_daemons=True)
     signing = machine.read(NEW_SIGNING_KEY)
     if signing is not None:
+        if invitation.way != RENEW:
+            _set_journal_aside(machine, invitation.id)
         machine.put(SIGNING_KEY, signing, 0o600, is_daemons=True)
+
+
+def _set_journal_aside(machine: Machine, number: str) -> None:
+    """What was signed with a key that counts no more is evidence here, and not to be sent."""
+    journal = machine.at(JOURNAL)
+    aside = machine.at(FORMER) / number
+    if not journal.exists() or machine.read(SIGNING_KEY) == machine.read(NEW_SIGNING_KEY):
+        return
+    machine.run("systemctl", "stop", SERVICE)
+    aside.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The journal itself last: until it is gone this is done again.
+    for suffix in ("-wal", "-shm", ""):
+        part = journal.with_name(journal.name + suffix)
+        if part.exists():
+            part.rename(aside / part.name)
+    files.settle(aside)
 
 
 def _again(machine: Machine, raw: bytes) -> Enrolled:
@@ -112,7 +146,7 @@ def _again(machine: Machine, raw: bytes) -> Enrolled:
         raise ProvisioningError(
             "this machine has not asked for a grant", "first: provision unit request"
         )
-    serve(machine)
+    _serve(machine)
     return done
 
 
@@ -124,6 +158,11 @@ def leave(machine: Machine, source: str) -> None:
     held = enrolled.read(machine)
     if held is not None and held.source != source:
         raise ProvisioningError(f"this machine is {held.source}, not {source}")
+    with machine.alone():
+        _leave(machine)
+
+
+def _leave(machine: Machine) -> None:
     machine.run("systemctl", "disable", "--now", SERVICE)
     for path in (TLS, SIGNING_KEY):
         machine.at(path).unlink(missing_ok=True)

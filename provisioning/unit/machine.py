@@ -1,8 +1,9 @@
 """The unit this runs on: where its files lie, and the programs of its system (real I/O)."""
 
+import contextlib
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,8 @@ JOURNAL, SIGNING_KEY = f"{STATE}/journal.db", f"{STATE}/signing.pem"
 # Key and certificate in one file: one rename exchanges both.
 TLS = f"{STATE}/tls.pem"
 # What is under way, and which enrolment holds.
+# Journals of keys that count no more.
+FORMER = f"{STATE}/former"
 PENDING, ENROLLED = f"{STATE}/enrolment", f"{STATE}/enrolled.json"
 SERIAL = "/proc/device-tree/serial-number"
 SERVICE = "haochaping"
@@ -69,6 +72,16 @@ class Machine:
         except ProvisioningError:
             return False
         return said.strip() == b"yes"
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait for whoever else changes this unit: one whose office is gone may still be at it."""
+        descriptor = files.lock(self.at(STATE), waits=True)
+        assert descriptor is not None
+        try:
+            yield
+        finally:
+            os.close(descriptor)
 
     def put(self, path: str, content: bytes, mode: int, *, is_daemons: bool = False) -> None:
         """Put a file in place; `is_daemons`: for the user of the daemon alone."""

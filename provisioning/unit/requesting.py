@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from provisioning.errors import ProvisioningError
-from provisioning.papers.invitation import Invitation
+from provisioning.papers.invitation import BEGIN, ENROL, Invitation
 from provisioning.papers.paper import time_text
 from provisioning.papers.request import Request
 from provisioning.unit import enrolled, keys
@@ -24,6 +24,19 @@ def answer(machine: Machine, raw: bytes) -> bytes:
     """The request that answers the invitation. Raises ProvisioningError."""
     invitation = Invitation.read(raw)
     _check_place(machine, invitation)
+    with machine.alone():
+        # Installed meanwhile, and the office did not hear of it: it goes on from the same request.
+        # And who still counts under this name is not to be exchanged.
+        held = enrolled.read(machine)
+        if held is not None and (
+            held.invitation == invitation.id
+            or (invitation.way == BEGIN and held.kid not in invitation.ended)
+        ):
+            return held.request.encode()
+        return _answer(machine, invitation)
+
+
+def _answer(machine: Machine, invitation: Invitation) -> bytes:
     held, made = machine.read(INVITATION), machine.read(REQUEST)
     if held is not None and Invitation.read(held).id != invitation.id:
         clear(machine)
@@ -68,7 +81,7 @@ def clear(machine: Machine) -> None:
 def _signing_key(machine: Machine, invitation: Invitation) -> Path:
     """Where the key is that signs: the one there is, unless a new one is wanted."""
     held = machine.at(SIGNING_KEY)
-    return held if held.exists() and not invitation.new_signing_key else machine.at(NEW_SIGNING_KEY)
+    return held if held.exists() and invitation.way == ENROL else machine.at(NEW_SIGNING_KEY)
 
 
 def _check_place(machine: Machine, invitation: Invitation) -> None:
