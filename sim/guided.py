@@ -6,16 +6,21 @@ in the site folder how units, broker and platform are reached. Real I/O.
 
 import contextlib
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sim.board import VirtualBoard
 from sim.guide import File, Step, steps
-from sim.laptop import tell
+from sim.laptop import converse, tell
 from sim.platforms import Platform
+from sim.technician import Technician
 from sim.units import TREE, VirtualHall, VirtualUnit
+from sim.wire import Wire
 
 AREA_BROKER = "broker.example"
 PROVISION = '#!/bin/sh\nexec {python} -P -m provisioning "$@"\n'
@@ -25,7 +30,7 @@ HANDS = {
     "provision unit replace ": VirtualUnit.replace,
     "provision unit restore ": VirtualUnit.wipe,
 }
-COMMAND_S = 120.0
+FLASH, TEST = "provision pad flash ", "provision window test "
 
 
 class GuidedHall:
@@ -49,11 +54,11 @@ class GuidedHall:
             (self._cwd / name).write_bytes(file.read_bytes())
 
     def put(self, name: str, content: str) -> None:
-        """Write one of the guide's files."""
-        (self._cwd / name).write_text(content, "utf-8")
+        """Write one of the guide's files; no unit here has a display."""
+        (self._cwd / name).write_text(content.replace("sh1106", "none"), "utf-8")
 
-    def run(self, step: Step, given: str = "") -> tuple[int, str]:
-        """Type a command, and `given` as its answers; its exit code, and all it said."""
+    def run(self, step: Step) -> tuple[int, str]:
+        """Type a command, do what it asks for; its exit code, and all it said."""
         words = step.command.split()
         if words[0] == "cd":
             self._cwd = self._cwd / words[1]
@@ -64,17 +69,33 @@ class GuidedHall:
                 do(unit)
                 unit.switch_on()
         command = step.command.replace(AREA_BROKER, f"127.0.0.1:{self.platform.port}")
+        if command.startswith(FLASH):
+            with Wire(self.folder / "board") as wire, VirtualBoard(wire).running():
+                return self._type(f"{command} --port {wire.path}")
         if step.at:
-            line = [*self.hall.ssh, self.unit(step.at).host, command]
-        else:
-            line = ["sh", "-c", command]
-        done = subprocess.run(
-            line, cwd=self._cwd, env=self._env(), input=given, text=True, timeout=COMMAND_S,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        if command.startswith(FOUNDED) and done.returncode == 0:
+            command = shlex.join([*self.hall.ssh, self.unit(step.at).host, command])
+        if command.startswith(TEST):
+            return self._type(command, self.unit(words[3]))
+        code, said = self._type(command)
+        if command.startswith(FOUNDED) and code == 0:
             tell(self._cwd / words[3], self.hall, self.platform)
-        return done.returncode, done.stdout
+        return code, said
+
+    def _type(self, command: str, at: VirtualUnit | None = None) -> tuple[int, str]:
+        """at: the unit at whose counter the command's questions are answered."""
+        sees_nothing: Mapping[str, int] = {}
+        clerk = (lambda: None) if at is None else at.counter.clerk.call
+        technician = Technician(lambda: sees_nothing, clerk)
+        if at is not None:
+            at.counter.finger.start()
+        with subprocess.Popen(
+            ["sh", "-c", command], cwd=self._cwd, env=self._env(), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as typed:  # fmt: skip
+            out, said = converse(typed, technician)
+        if at is not None:
+            at.counter.finger.stop()
+        return typed.returncode, said + out
 
     def unit(self, name: str) -> VirtualUnit:
         """The unit of that name."""

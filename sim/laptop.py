@@ -65,26 +65,10 @@ class Laptop:
 
     def answer(self, technician: Technician, *words: str) -> str:
         """What the command said on standard output, its questions answered as they come."""
-        said = b""
         with self.start(*words) as command:
-            assert command.stdin is not None
-            assert command.stdout is not None
-            assert command.stderr is not None
-            descriptor = command.stderr.fileno()
-            while True:
-                if select.select([descriptor], [], [], SILENCE_S)[0]:
-                    data = os.read(descriptor, 4096)
-                    if not data:
-                        break
-                    said += data
-                elif question := said.rpartition(b"\n")[2].decode().strip():
-                    # A line that is not ended, with nothing after it.
-                    command.stdin.write(f"{technician.answer(question)}\n")
-                    command.stdin.flush()
-                    said += b"\n"
-            out = command.stdout.read()
+            out, said = converse(command, technician)
         if command.returncode:
-            raise Failed(f"provision {' '.join(words)}: {command.returncode}\n{out}{said.decode()}")
+            raise Failed(f"provision {' '.join(words)}: {command.returncode}\n{out}{said}")
         return out
 
     def run_through_kills(self, chance: random.Random, longest_s: float, *words: str) -> int:
@@ -145,3 +129,22 @@ def tell(site: Path, hall: VirtualHall, platform: Platform) -> None:
         text = text.replace(head, f"{head}{key} = {json.dumps(value)}\n")
     path.write_text(text, "utf-8")
     platform.trust(site / "authority/ca.pem", site / "publish/unit.crl")
+
+
+def converse(command: "subprocess.Popen[str]", technician: Technician) -> tuple[str, str]:
+    """What a command said on both its outputs until it ended, its questions answered."""
+    assert command.stdin is not None
+    assert command.stdout is not None
+    assert command.stderr is not None
+    said, descriptor = b"", command.stderr.fileno()
+    while True:
+        if select.select([descriptor], [], [], SILENCE_S)[0]:
+            data = os.read(descriptor, 4096)
+            if not data:
+                return command.stdout.read(), said.decode()
+            said += data
+        elif question := said.rpartition(b"\n")[2].decode().strip():
+            # A line that is not ended, with nothing after it.
+            command.stdin.write(f"{technician.answer(question)}\n")
+            command.stdin.flush()
+            said += b"\n"

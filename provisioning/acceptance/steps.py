@@ -257,7 +257,7 @@ def _shown(
 
 def _compared(name: str, wanted: int, answer: int | None, told: Told) -> Step:
     if name == "display" and not told.result.get("display"):
-        return ended_as(name, BAD, told.detail or "configured, and it took no picture")
+        return ended_as(name, BAD, "configured, and it took no picture: look at its wires")
     if answer == wanted:
         return ended_as(name, GOOD, f"{wanted} was sent and read")
     read = "nothing" if answer is None else str(answer)
