@@ -146,7 +146,8 @@ def _again(machine: Machine, raw: bytes) -> Enrolled:
         raise ProvisioningError(
             "this machine has not asked for a grant", "first: provision unit request"
         )
-    _serve(machine)
+    # It serves by the grant already; a reload would only take it away for a moment.
+    machine.run("systemctl", "enable", "--now", SERVICE)
     return done
 
 
