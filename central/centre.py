@@ -24,7 +24,7 @@ from central.config import Config
 from central.errors import ListUnreadable, RegistryError, StoreError
 from central.ingest import Admitted, Finding, Outcome
 from central.journal import Epoch
-from central.judge import Arrival, admit
+from central.judge import Arrival, Kept, Note, Refusal, admit, is_stranger
 from central.metrics import Metrics
 from central.registry_files import RegistryFiles
 from central.store import Store
@@ -62,6 +62,7 @@ class Centre:
         self._out = out
         self._key = SigningKey.load(config.platform_key)
         self._registry = RegistryFiles(config.registry)
+        self._keys_are_kept = True
         self._read_registry(at_start=True)
         self._registry_at_s = self._tick_at_s = self._watch_at_s = self._store_at_s = 0.0
         self._config = config
@@ -111,9 +112,17 @@ class Centre:
     # -- a batch
 
     def _judged(self, messages: list[Message]) -> _Batch:
-        now, registry = _utc_ms(), self._registry.registry
-        admitted = [admit(Arrival(each.topic, each.payload), registry, now) for each in messages]
+        now = _utc_ms()
+        admitted = self._admitted(messages, now)
+        # A new unit, or a unit with a new key, speaks as soon as somebody has written it into the
+        # registry: a stranger is looked for once more before he is one.
+        if any(map(is_stranger, admitted)) and self._read_registry():
+            admitted = self._admitted(messages, now)
         return _Batch(messages, admitted, now, time.monotonic())
+
+    def _admitted(self, messages: list[Message], now: int) -> list[Kept | Note | Refusal]:
+        registry = self._registry.registry
+        return [admit(Arrival(each.topic, each.payload), registry, now) for each in messages]
 
     def _take(self, batch: _Batch, broker: Broker, store: Store) -> None:
         time_text = utc_text(batch.received_utc_ms)
@@ -214,12 +223,12 @@ class Centre:
 
     def _refresh_registry(self, store: Store) -> None:
         now_s = time.monotonic()
-        if now_s < self._registry_at_s:
-            return
-        self._registry_at_s = now_s + REGISTRY_S
-        if self._read_registry():
-            log.info("registry read units=%d", len(self._registry.registry))
+        if now_s >= self._registry_at_s:
+            self._registry_at_s = now_s + REGISTRY_S
+            self._read_registry()
+        if not self._keys_are_kept:
             store.keep_keys(self._registry.registry, _utc_ms())
+            self._keys_are_kept = True
 
     def _read_registry(self, *, at_start: bool = False) -> bool:
         """Whether it names other units than before.
@@ -232,6 +241,9 @@ class Centre:
             raise RegistryError("\n".join(troubles))
         for trouble in troubles:
             log.warning("%s; the units known before stay known", trouble)
+        if is_changed and not at_start:
+            log.info("registry read units=%d", len(self._registry.registry))
+            self._keys_are_kept = False
         return is_changed
 
     # -- what is said

@@ -52,6 +52,7 @@ ALARM_OF = {
     "bad_note": "schema",
     "stale_list": "stale_list",
 }
+STRANGERS = ("unknown_unit", "unknown_key")
 NOTE_LEN_MAX = 8192  # health names each counter of a unit: 2 KiB today
 CLOCK_MS_MAX = 120_000  # timesyncd holds a second; who is two minutes off has a wrong clock
 UNKNOWN_MS_MAX = 600_000  # since the boot: a Pi that has a time server knows it within minutes
@@ -110,6 +111,11 @@ def admit(arrival: Arrival, registry: Registry, now_utc_ms: int) -> Kept | Note 
     if name in (topics.STATE, topics.HEALTH):
         return _note(source, name, payload, now_utc_ms)
     return _entry(source, unit, registry, name, payload, now_utc_ms)
+
+
+def is_stranger(one: Kept | Note | Refusal) -> bool:
+    """Whether the registry alone is why a message is refused."""
+    return isinstance(one, Refusal) and one.problem.name in STRANGERS
 
 
 def day_problem(seq: int, daily: Mapping[str, Any], counted: Mapping[str, int]) -> Problem | None:

@@ -290,6 +290,20 @@ def test_centre_when_a_unit_is_registered_then_knows_it_without_a_restart(
     unit.close()
 
 
+def test_entry_right_after_its_key_was_registered_then_taken_and_nothing_is_said(
+    centre: Centre, unit: Unit
+) -> None:
+    # Each key is there a moment before its entry, whenever the centre last looked by itself.
+    writer, known = Writer(SOURCE, UNIT, 1), [UNIT]
+    for number in range(20, 30):
+        writer.key = key(number)
+        known.append(writer.key)
+        centre.register({SOURCE: Registered.of(*(each.public for each in known))})
+        unit.send(writer.write("boot"))
+        unit.receipt(writer.head.seq)
+    assert not [line for line in centre.said if "unknown_key" in line]
+
+
 @pytest.mark.parametrize("kind", [Mosquitto, Amqtt])
 def test_centre_when_the_broker_speaks_only_3_1_1_then_works_the_same(
     tmp_path: Path, kind: type[Broker]

@@ -7,7 +7,7 @@ command that is cut off leaves a state that the same command goes on from. Real 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +247,8 @@ class Inventory:
         self._db.execute("UPDATE invitations SET is_over = 1 WHERE unit = ?", [name])
 
     def _end_keys(self, name: str, at: datetime) -> None:
+        # The time is written in whole seconds, and what came within this one came before.
+        at += timedelta(seconds=1)
         for table in ("keys", "certificates"):
             self._db.execute(
                 f"UPDATE {table} SET revoked = ? WHERE unit = ? AND revoked IS NULL",
