@@ -13,6 +13,7 @@ import pytest
 from central.registry import Registry
 from protocol.central.entry import Source
 from sim.board import OUTER_KEYS, VirtualBoard
+from sim.centres import wait_for
 from sim.laptop import Laptop
 from sim.micropython import Vm
 from sim.platforms import Platform
@@ -92,6 +93,7 @@ class Newcomer:
 
     def _accept(self, name: str) -> None:
         counter = self._hall[name].counter
+        wait_for(lambda: self._is_connected(name), f"{name} at the broker")
         counter.finger.start()
         technician = Technician(dict, counter.clerk.call)
         said = json.loads(self._laptop.answer(technician, "window", "test", name, "--json"))
@@ -99,6 +101,11 @@ class Newcomer:
         assert said["ok"], said
         assert said["entry"]["after_ms"] is not None
         assert Path(said["sheet"]).exists()
+
+    def _is_connected(self, name: str) -> bool:
+        """As its lamps and `hall status` say it; a session that was ended comes again."""
+        done = self._hall[name].run("haochaping", "status")
+        return done.returncode == 0 and json.loads(done.stdout)["uplink"]["state"] == "up"
 
     def change(self) -> None:
         """Another machine for one, and one is stolen."""

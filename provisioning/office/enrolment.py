@@ -205,10 +205,13 @@ def enrol(
 
 def _publish(site: Site, granted: Sequence[Unit], way: str) -> None:
     """Have the platform know a key before the first entry that is signed with it."""
-    if granted and way == BEGIN:
-        site.publish(*granted)
-    elif granted:
-        site.publish_registry()
+    if not granted:
+        return
+    site.publish_registry()
+    # Of one that serves already, nothing has ended.
+    ended = [unit for unit in granted if way == BEGIN and site.inventory.is_awaited(unit.name)]
+    if ended:
+        site.publish_list(*ended)
 
 
 def _installed(

@@ -173,6 +173,14 @@ class Inventory:
         rows = self._rows("SELECT answered FROM invitations WHERE id = ?", invitation)
         return str(rows[0]["answered"]) if rows and rows[0]["answered"] else None
 
+    def is_awaited(self, name: str) -> bool:
+        """Whether something was issued to a unit that it has not said to be installed."""
+        rows = self._rows(
+            "SELECT 1 FROM invitations WHERE unit = ? AND is_over = 0 AND answered IS NOT NULL",
+            name,
+        )
+        return bool(rows)
+
     def issued(
         self,
         name: str,
