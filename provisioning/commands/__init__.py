@@ -5,11 +5,14 @@ What a command needs is imported when it runs: --help answers at once.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from provisioning.console import Console
+
+if TYPE_CHECKING:
+    from provisioning.office.sites import Site
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -43,3 +46,12 @@ def at_site(command: _Command) -> _Command:
         help="The hall's site folder (else HAOCHAPING_SITE, else this folder).",
     )
     return option(command)
+
+
+def open_site(folder: Path, *, alone: bool = False) -> "Site":
+    """The site in the folder until the command ends; `alone`, for a command that changes it."""
+    from provisioning.office.sites import Site
+
+    site = Site.open_alone(folder) if alone else Site.open(folder)
+    click.get_current_context().call_on_close(site.close)
+    return site

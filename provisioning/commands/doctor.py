@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provisioning.commands import at_site, says
+from provisioning.commands import at_site, open_site, says
 from provisioning.console import Console
 from provisioning.errors import ProvisioningError
 
@@ -70,9 +70,8 @@ def _here() -> "Facts":
 
 def _of(folder: Path, name: str) -> "Facts":
     from provisioning.doctor.look import look
-    from provisioning.office.sites import Site
 
-    site = Site.open(folder)
+    site = open_site(folder)
     (unit,) = site.units(name)
     place = site.place(unit)
     return look(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from provisioning.commands import at_site, plans, says
+from provisioning.commands import at_site, open_site, plans, says
 from provisioning.console import Console
 from provisioning.errors import ProvisioningError
 
@@ -37,9 +37,8 @@ def status(names: tuple[str, ...], folder: Path, console: Console) -> int:
     A unit that is not reached is shown as it was seen last. Exit code 1 when one needs somebody.
     """
     from provisioning.hall.standing import COLUMNS, NOBODY, standing
-    from provisioning.office.sites import Site
 
-    site = Site.open(folder)
+    site = open_site(folder)
     units = site.units(*names)
     known = {unit.name: _known(site, unit) for unit in units}
     answers = _asked(site, units, console)
@@ -85,10 +84,9 @@ def update(
     that have it not yet. A unit where a rating is asked for waits its turn.
     """
     from provisioning.hall.update import has
-    from provisioning.office.sites import Site
 
     change, old = _changes(wheel, wheels, pad_bundle, key, back)
-    site = Site.open_alone(folder)
+    site = open_site(folder, alone=True)
     units = [unit for unit in site.units(*names) if unit.state == "enrolled"]
     done = [unit.name for unit in units if has(site.inventory.history(unit.name), change)]
     wanted = [unit for unit in units if unit.name not in done]

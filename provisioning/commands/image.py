@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provisioning.commands import at_site, plans, says
+from provisioning.commands import at_site, open_site, plans, says
 from provisioning.console import Console
 from provisioning.errors import ProvisioningError
 
@@ -51,9 +51,8 @@ def command(
     plug it in again. With several units it asks for one card after the other.
     """
     from provisioning.image import making, public_key
-    from provisioning.office.sites import Site
 
-    site = Site.open(folder)
+    site = open_site(folder)
     units = site.units(*names)
     is_asking = len(units) > 1 and not dry_run
     if is_asking and not sys.stdin.isatty():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from provisioning.commands import at_site, plans, says
+from provisioning.commands import at_site, open_site, plans, says
 from provisioning.console import Console
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -69,9 +69,8 @@ def init(
 def windows(list_file: Path, folder: Path, dry_run: bool, console: Console) -> None:
     """Take the hall's windows over from a CSV file: all of it or, with a mistake, nothing."""
     from provisioning.office import windows as lists
-    from provisioning.office.sites import Site
 
-    site = Site.open_alone(folder)
+    site = open_site(folder, alone=True)
     wanted = lists.read(str(list_file), list_file.read_bytes())
     inventory = site.inventory
     changes = inventory.changes(wanted) if dry_run else inventory.plan(wanted, site.now())
@@ -83,9 +82,8 @@ def windows(list_file: Path, folder: Path, dry_run: bool, console: Console) -> N
 @says
 def revocation_list(folder: Path, console: Console) -> None:
     """Make the revocation list and the registry anew, and take them where they belong."""
-    from provisioning.office.sites import Site
 
-    site = Site.open_alone(folder)
+    site = open_site(folder, alone=True)
     done = site.publish()
     until = site.list_until()
     if until is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provisioning.commands import at_site, on_unit, plans, says
+from provisioning.commands import at_site, on_unit, open_site, plans, says
 from provisioning.console import Console
 from provisioning.errors import ProvisioningError
 
@@ -37,9 +37,8 @@ def enrol(
 ) -> int:
     """Make units that the platform trusts, over SSH; many at once."""
     from provisioning.office import enrolment
-    from provisioning.office.sites import Site
 
-    site = Site.open_alone(folder)
+    site = open_site(folder, alone=True)
     units = _chosen(site, names, is_all=is_all)
     if host:
         _only(units, "--host")
@@ -71,10 +70,9 @@ def invite(
 ) -> None:
     """Put invitations on a stick, for units without a network."""
     from provisioning.office import enrolment
-    from provisioning.office.sites import Site
     from provisioning.reach.stick import Stick
 
-    site, carrier = Site.open_alone(folder), Stick(stick)
+    site, carrier = open_site(folder, alone=True), Stick(stick)
     units = _chosen(site, names, is_all=is_all)
     if is_all:
         units = [unit for unit in units if unit.state != "enrolled"]
@@ -92,10 +90,9 @@ def issue(stick: Path, folder: Path, console: Console) -> int:
     """Answer every request on a stick."""
     from provisioning.office import enrolment
     from provisioning.office.enrolment import Enrolled
-    from provisioning.office.sites import Site
     from provisioning.reach.stick import Stick
 
-    site, carrier = Site.open_alone(folder), Stick(stick)
+    site, carrier = open_site(folder, alone=True), Stick(stick)
     names = carrier.units("request") or [carrier.only("request")]
     done = []
     for name in names:
@@ -140,9 +137,8 @@ def rotate(
 ) -> int:
     """Give units new keys and certificates while they go on rating."""
     from provisioning.office import life
-    from provisioning.office.sites import Site
 
-    site = Site.open_alone(folder)
+    site = open_site(folder, alone=True)
     units = [unit for unit in _chosen(site, names, is_all=is_all) if unit.state == "enrolled"]
     if days_left is not None:
         units = [unit for unit in units if site.days_left(unit) <= days_left]
@@ -202,9 +198,8 @@ def move(
 ) -> None:
     """Take a unit to another window of the hall."""
     from provisioning.office import life
-    from provisioning.office.sites import Site
 
-    site = Site.open_alone(folder)
+    site = open_site(folder, alone=True)
     unit = site.units(name)[0]
     if len(numbers) != len(unit.numbers):
         raise click.UsageError(
@@ -228,9 +223,8 @@ def move(
 def revoke(name: str, why: str, folder: Path, dry_run: bool, console: Console) -> None:
     """End a unit's right to speak, now, wherever it is: lost, stolen, opened."""
     from provisioning.office import life
-    from provisioning.office.sites import Site
 
-    site = Site.open_alone(folder)
+    site = open_site(folder, alone=True)
     unit = site.units(name)[0]
     if dry_run:
         console.say(f"{name}: its keys and certificates end, its windows become free")
@@ -248,9 +242,8 @@ def revoke(name: str, why: str, folder: Path, dry_run: bool, console: Console) -
 def retire(name: str, why: str, folder: Path, dry_run: bool, console: Console) -> None:
     """End a unit in good order: the platform has everything, then its service and keys end."""
     from provisioning.office import life
-    from provisioning.office.sites import Site
 
-    site = Site.open_alone(folder)
+    site = open_site(folder, alone=True)
     unit = site.units(name)[0]
     if dry_run:
         console.say(f"{name}: ends when the platform has all of it; its windows become free")
@@ -284,10 +277,9 @@ def _exchange(
     numbers: Sequence[str] = (),
 ) -> int:
     from provisioning.office import life
-    from provisioning.office.sites import Site
     from provisioning.office.windows import planned
 
-    site = Site.open_alone(folder)
+    site = open_site(folder, alone=True)
     unit = site.units(name)[0]
     if dry_run:
         console.say(f"{name}: its keys end ({why}), then it is enrolled anew")

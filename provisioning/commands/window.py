@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provisioning.commands import at_site, plans, says
+from provisioning.commands import at_site, open_site, plans, says
 from provisioning.console import Console
 
 if TYPE_CHECKING:
@@ -38,9 +38,8 @@ def test(
     Exit code 0 accepted, 1 not accepted or not all of it done, 2 trouble.
     """
     from provisioning.acceptance.report import TITLES
-    from provisioning.office.sites import Site
 
-    site = Site.open(folder)
+    site = open_site(folder)
     (found,) = site.units(unit)
     window = found.window(number)
     if dry_run:

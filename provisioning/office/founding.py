@@ -1,6 +1,7 @@
 """A site is founded: its settings, its authority, its windows, and the first list. Real I/O."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -43,12 +44,12 @@ def found(
     if not (folder / SITE).exists():
         files.put(folder / SITE, text.encode())
         done.append(f"wrote {folder / SITE}")
-    site = Site.open(folder, now)
-    site.platform_key()
-    done += _authorise(site, given)
-    done += site.inventory.plan(wanted, site.now())
-    if site.list_until() is None:
-        done += site.publish()
+    with closing(Site.open_alone(folder, now)) as site:
+        site.platform_key()
+        done += _authorise(site, given)
+        done += site.inventory.plan(wanted, site.now())
+        if site.list_until() is None:
+            done += site.publish()
     return done
 
 

@@ -83,9 +83,9 @@ class Site:
         return Ssh(host, self.settings.ssh, self.settings.ssh_user)
 
     @classmethod
-    def open_alone(cls, folder: Path) -> Self:
-        """The site in the folder, for who changes it: one at a time, until this process ends."""
-        site = cls.open(folder)
+    def open_alone(cls, folder: Path, now: Clock = utc_now) -> Self:
+        """The site in the folder, for who changes it: one at a time, until it is closed."""
+        site = cls.open(folder, now)
         site._lock = files.lock(folder, waits=False)
         if site._lock is None:
             raise ProvisioningError(
