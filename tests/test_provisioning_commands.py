@@ -32,6 +32,8 @@ def commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[
 
 
 EVERY = tuple(commands(provision))
+LEAVES = [words for words in EVERY if not any(words == each[:-1] for each in EVERY)]
+ONLY_LOOK = (("hall", "status"), ("doctor",))
 
 
 def test_program_then_has_the_commands_that_are_asked_of_it() -> None:
@@ -51,6 +53,16 @@ def test_help_then_what_it_does_and_each_option_in_words(
     assert main([*words, "--help"]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"Usage: provision {' '.join(words)}")
+
+
+@pytest.mark.parametrize("words", LEAVES, ids=" ".join)
+def test_command_then_has_json_and_one_that_changes_something_a_dry_run(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([*words, "--help"])
+    said = capsys.readouterr().out
+    assert "--json" in said
+    assert ("--dry-run" in said) == (words not in ONLY_LOOK)
 
 
 @pytest.mark.parametrize(

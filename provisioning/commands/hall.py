@@ -94,6 +94,9 @@ def update(
         console.say(f"{change.title} is at {len(done)} of {len(units)} units already")
     if dry_run:
         return _plan(wanted, change, console)
+    if not wanted:
+        console.result({"title": change.title, "units": []}, "nothing to do")
+        return 0
     answers = _asked(site, wanted, console)
     absent = [unit.name for unit in wanted if answers[unit.name].told is None]
     for name in absent:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from provisioning.commands import says
+from provisioning.commands import plans, says
 from provisioning.console import Console
 from provisioning.errors import ProvisioningError
 
@@ -16,27 +16,37 @@ PAPER_FROM = click.argument("stick", metavar="STICK|-")
 @click.command()
 @PAPER_FROM
 @click.option("--unit", "name", default="", help="Which, where the stick has several.")
-def request(stick: str, name: str) -> None:
+@plans
+@says
+def request(stick: str, name: str, dry_run: bool, console: Console) -> None:
     """On the unit: make its keys and answer an invitation, from a stick or from standard input."""
+    from provisioning.papers.invitation import Invitation
     from provisioning.reach.stick import Stick
     from provisioning.unit import requesting
     from provisioning.unit.machine import Machine
 
-    machine = Machine()
-    if stick == "-":
-        sys.stdout.buffer.write(requesting.answer(machine, sys.stdin.buffer.read()))
+    carrier = None if stick == "-" else Stick(Path(stick))
+    if carrier is not None:
+        name = name or carrier.only("invitation")
+    raw = sys.stdin.buffer.read() if carrier is None else carrier.read(name, "invitation")
+    if dry_run:
+        wanted = str(Invitation.read(raw).source)
+        console.result({"source": wanted}, f"this machine would make keys and ask to be {wanted}")
         return
-    carrier = Stick(Path(stick))
-    name = name or carrier.only("invitation")
-    paper = requesting.answer(machine, carrier.read(name, "invitation"))
-    Console().say(f"{carrier.put(name, 'request', paper)}: take it to the office")
+    paper = requesting.answer(Machine(), raw)
+    if carrier is None:
+        sys.stdout.buffer.write(paper)
+        return
+    path = str(carrier.put(name, "request", paper))
+    console.result({"request": path}, f"{path}: take it to the office")
 
 
 @click.command()
 @PAPER_FROM
 @click.option("--unit", "name", default="", help="Which, where the stick has several.")
+@plans
 @says
-def install(stick: str, name: str, console: Console) -> None:
+def install(stick: str, name: str, dry_run: bool, console: Console) -> None:
     """On the unit: install the grant, from a stick or from standard input, and serve."""
     from provisioning.reach.stick import Stick
     from provisioning.unit import installing
@@ -47,13 +57,18 @@ def install(stick: str, name: str, console: Console) -> None:
     else:
         carrier = Stick(Path(stick))
         raw = carrier.read(name or carrier.only("grant"), "grant")
+    if dry_run:
+        console.result({}, "this machine would take the grant, if it asked for it, and serve")
+        return
     done = installing.install(Machine(), raw)
     console.result(done.told(), f"this machine is {done.source}, and serves")
 
 
 @click.command()
 @click.argument("settings", metavar="-", type=click.File("rb"))
-def configure(settings: Any) -> None:
+@plans
+@says
+def configure(settings: Any, dry_run: bool, console: Console) -> None:
     """On the unit: put the office's settings into the daemon's file, and serve by them."""
     import json
 
@@ -64,17 +79,25 @@ def configure(settings: Any) -> None:
         tables = json.loads(settings.read())
     except ValueError as error:
         raise ProvisioningError(f"no settings: {error}") from error
-    installing.configure(Machine(), tables)
+    if not dry_run:
+        installing.configure(Machine(), tables)
+    names = sorted(tables)
+    console.result({"tables": names}, f"settings of the office: {', '.join(names)}")
 
 
 @click.command()
 @click.argument("source", metavar="/AREA/HALL/UNIT")
-def leave(source: str) -> None:
+@plans
+@says
+def leave(source: str, dry_run: bool, console: Console) -> None:
     """On the unit: be it no longer. Its journal stays, its keys do not."""
     from provisioning.unit import installing
     from provisioning.unit.machine import Machine
 
-    installing.leave(Machine(), source)
+    if not dry_run:
+        installing.leave(Machine(), source)
+    would = "would be" if dry_run else "is"
+    console.result({"source": source}, f"this machine {would} {source} no longer")
 
 
 COMMANDS = (request, install, configure, leave)

@@ -196,10 +196,11 @@ def _told(flashed: "Flashed", is_whole: bool, old: str | None) -> str:
     metavar="N",
     help="The least release of a pad that may take it over the line.",
 )
+@plans
 @says
-def bundle(key: Path, out: Path, release_min: int, console: Console) -> None:
+def bundle(key: Path, out: Path, release_min: int, dry_run: bool, console: Console) -> None:
     """Put the firmware in this tree into one signed file for units."""
     from provisioning.pad.bundle import make
 
-    made = make(key, out, release_min)
+    made = make(key, out, release_min, dry_run=dry_run)
     console.result(made.as_json(), str(made))

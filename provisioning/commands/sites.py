@@ -29,6 +29,7 @@ def command() -> None:
 @click.option(
     "--authority-passphrase-file", type=FILE, help="What that key opens with, if it is encrypted."
 )
+@plans
 @says
 def init(
     folder: Path,
@@ -42,6 +43,7 @@ def init(
     authority_certificate: Path | None,
     authority_key: Path | None,
     authority_passphrase_file: Path | None,
+    dry_run: bool,
     console: Console,
 ) -> None:
     """Make FOLDER the site of a hall; run again, it goes on where it was cut off."""
@@ -51,9 +53,14 @@ def init(
         raise click.UsageError("--authority-certificate and --authority-key go together")
     host, _, port = broker.partition(":") if broker.count(":") == 1 else (broker, "", "")
     values = {"area": area, "hall": hall, "title": title or hall, "host": host}
+    values |= {"port": port or "8883"}
+    if dry_run:
+        done = founding.plan(folder, values, list_file)
+        console.result({"done": done}, "\n".join(done))
+        return
     done = founding.found(
         folder,
-        values | {"port": port or "8883"},
+        values,
         {"broker-ca.pem": broker_ca, "platform.pub.pem": platform_key},
         list_file,
         founding.Given(authority_certificate, authority_key, authority_passphrase_file),
@@ -79,11 +86,16 @@ def windows(list_file: Path, folder: Path, dry_run: bool, console: Console) -> N
 
 @command.command(name="list")
 @at_site
+@plans
 @says
-def revocation_list(folder: Path, console: Console) -> None:
+def revocation_list(folder: Path, dry_run: bool, console: Console) -> None:
     """Make the revocation list and the registry anew, and take them where they belong."""
-
     site = open_site(folder, alone=True)
+    if dry_run:
+        count, days = len(site.inventory.taken_back()), site.settings.list_days
+        says_so = f"a list of {count} certificates would hold for {days} days"
+        console.result({"count": count, "days": days}, says_so)
+        return
     done = site.publish()
     until = site.list_until()
     if until is not None:

@@ -64,9 +64,15 @@ def enrol(
     "--to", "stick", type=FOLDER, required=True, help="The stick, or a card's boot folder."
 )
 @at_site
+@plans
 @says
 def invite(
-    names: tuple[str, ...], is_all: bool, stick: Path, folder: Path, console: Console
+    names: tuple[str, ...],
+    is_all: bool,
+    stick: Path,
+    folder: Path,
+    dry_run: bool,
+    console: Console,
 ) -> None:
     """Put invitations on a stick, for units without a network."""
     from provisioning.office import enrolment
@@ -76,6 +82,10 @@ def invite(
     units = _chosen(site, names, is_all=is_all)
     if is_all:
         units = [unit for unit in units if unit.state != "enrolled"]
+    if dry_run:
+        asked = [unit.name for unit in units]
+        console.result({"units": asked}, f"would invite {', '.join(asked)}")
+        return
     done = [
         str(carrier.put(unit.name, "invitation", enrolment.invite(site, unit))) for unit in units
     ]
@@ -85,8 +95,9 @@ def invite(
 @command.command()
 @click.argument("stick", type=FOLDER)
 @at_site
+@plans
 @says
-def issue(stick: Path, folder: Path, console: Console) -> int:
+def issue(stick: Path, folder: Path, dry_run: bool, console: Console) -> int:
     """Answer every request on a stick."""
     from provisioning.office import enrolment
     from provisioning.office.enrolment import Enrolled
@@ -94,6 +105,9 @@ def issue(stick: Path, folder: Path, console: Console) -> int:
 
     site, carrier = open_site(folder, alone=True), Stick(stick)
     names = carrier.units("request") or [carrier.only("request")]
+    if dry_run:
+        console.result({"units": names}, f"would answer {', '.join(names)}")
+        return 0
     done = []
     for name in names:
         try:
@@ -112,7 +126,7 @@ def issue(stick: Path, folder: Path, console: Console) -> int:
             site.inventory.installed(unit.name, site.now(), ends_older=False)
         except ProvisioningError as error:
             done.append(Enrolled(unit=name, trouble=str(error), hint=error.hint))
-    site.publish_registry()
+    site.publish()
     return _tell(site, done, console)
 
 

@@ -53,6 +53,18 @@ def found(
     return done
 
 
+def plan(folder: Path, values: Mapping[str, str], list_file: Path | None) -> list[str]:
+    """What `found` would do, as far as it is not done yet. Raises ProvisioningError as it does."""
+    wanted = windows.read(str(list_file), list_file.read_bytes()) if list_file else []
+    _check(folder / SITE, settings.read(SITE, _settings_text(values)).source)
+    made = [
+        f"would make {path}"
+        for path in (folder / SITE, folder / AUTHORITY / authority.CERTIFICATE)
+        if not path.exists()
+    ]
+    return [*made, *(f"would take over {unit.name}" for unit in wanted)]
+
+
 def _authorise(site: Site, given: Given) -> list[str]:
     folder, name = site.folder / AUTHORITY, site.settings.name
     if site.settings.sign or (folder / authority.CERTIFICATE).exists():

@@ -34,13 +34,14 @@ class Made:
         return asdict(self)
 
 
-def make(key_path: Path, out: Path, release_min: int) -> Made:
-    """Write the file and say what it is; ProvisioningError when that cannot be done."""
+def make(key_path: Path, out: Path, release_min: int, *, dry_run: bool = False) -> Made:
+    """Write the file, but in a dry run, and say what it is. Raises ProvisioningError."""
     try:
         key = SigningKey.load(key_path)
         contents = {path: (ROOT / path).read_bytes() for path in firmware.FILES}
         raw = build(contents, firmware.RELEASE, release_min, VERSION, key)
-        _write(out, raw)
+        if not dry_run:
+            _write(out, raw)
     except KeyUnreadable as error:
         made = f"openssl genpkey -algorithm ed25519 -out {key_path}"
         raise ProvisioningError(
