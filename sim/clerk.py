@@ -5,7 +5,7 @@ It only talks: the unit is a silent listener on this line, so nothing here ever 
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from protocol.pad import framing
@@ -51,12 +51,14 @@ class Clerk:
         day: date,
         staff: str = "0312",
         copies: int = COPIES,
+        first: int = 1,
     ) -> None:
+        """first: the number of the first ticket and case, so that no two windows have one."""
         self._send = send
         self._window, self._day, self.copies = window, day, copies
         self.said_count = 0
-        self._ticket_number = 0
-        self._case_number = 0
+        self._first = first
+        self._ticket_number = self._case_number = first - 1
         self.staff = staff
         self.logged_in = False
         self.ticket: str | None = None
@@ -72,7 +74,7 @@ class Clerk:
     @property
     def item_index(self) -> int:
         """Which of ITEMS the present ticket has come for."""
-        return (self._ticket_number - 1) % len(ITEMS)
+        return (self._ticket_number - self._first) % len(ITEMS)
 
     def login(self) -> None:
         """The clerk sits down."""
@@ -101,6 +103,19 @@ class Clerk:
         self._say("skipped", **self._of_ticket())
         self.ticket = self.service = None
 
+    def transfer(self) -> None:
+        """The ticket goes on to another window."""
+        self._say("transferred", **self._of_ticket())
+        self.ticket = self.service = None
+
+    def suspend(self) -> None:
+        """The window is closed for a while."""
+        self._say("suspended")
+
+    def resume(self) -> None:
+        """The window is open again."""
+        self._say("resumed")
+
     def complete(self, *, same_case: bool = False) -> Service:
         """A case's service is done and a rating is asked for.
 
@@ -109,18 +124,27 @@ class Clerk:
         assert self.ticket is not None, "a ticket is called before anything is completed"
         last = self.service
         if same_case and last is not None and last.service_number is not None:
-            project_no, number = last.project_no, last.service_number + 1
+            self.service = replace(last, service_number=last.service_number + 1)
         else:
-            self._case_number += 1
-            project_no, number = f"BJ{self._day:%Y%m%d}{self._case_number:04d}", 1
-        self.service = Service(self.ticket_serial, project_no, number, self.item_index)
+            self.service = self._new_case()
         name, code = ITEMS[self.item_index]
         self._say("completed", **self._of_case(), taskCode=AGENCY + code, taskName=name)
+        return self.service
+
+    def bind(self) -> Service:
+        """The case is saved only now, after the rating was asked for."""
+        self.service = self._new_case()
+        self._say("bound", **self._of_case())
         return self.service
 
     def ask(self) -> None:
         """Ask again: an open prompt starts anew; a ticket without a case may be rated too."""
         self._say("prompt", **self._of_case())
+
+    def _new_case(self) -> Service:
+        self._case_number += 1
+        project_no = f"BJ{self._day:%Y%m%d}{self._case_number:04d}"
+        return Service(self.ticket_serial, project_no, 1, self.item_index)
 
     def _of_ticket(self) -> dict[str, object]:
         return {"ticket": self.ticket, "ticketSerial": self.ticket_serial, "staff": self.staff}

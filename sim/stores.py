@@ -27,25 +27,29 @@ class MemoryJournal:
         return tuple(self._entries)
 
     @property
+    def _head(self) -> tuple[int, str]:
+        last = self._entries[-1] if self._entries else None
+        return (0, GENESIS) if last is None else (last.seq, last.hash)
+
+    @property
     def restored(self) -> Restored:
         """What a daemon started now would find."""
-        last = self._entries[-1] if self._entries else None
+        seq, hash_ = self._head
         return Restored(
             epoch=self._epoch,
-            fresh=last is None,
-            last_seq=0 if last is None else last.seq,
-            last_hash=GENESIS if last is None else last.hash,
+            fresh=seq == 0,
+            last_seq=seq,
+            last_hash=hash_,
             state={name: json.loads(value) for name, value in self._state.items()},
         )
 
     def commit(self, drafts: tuple[Draft, ...], state: Mapping[str, str]) -> tuple[Sealed, ...]:
         if self.fail is not None:
             raise StoreFailed(self.fail)
-        last = self.restored
         entries = tuple(
             sealed(
                 drafts,
-                after=(last.last_seq, last.last_hash),
+                after=self._head,
                 epoch=self._epoch,
                 source=self._source,
                 key=self.key,

@@ -23,14 +23,14 @@ from paho.mqtt.properties import MQTTException, Properties  # type: ignore[attr-
 from paho.mqtt.reasoncodes import ReasonCode
 
 from daemon.config.uplink import Uplink as UplinkConfig
-from daemon.events import Asked, BrokerUp, Event, ReceiptReceived, ReceiptRefused, Sealed, Taken
+from daemon.events import BrokerUp, Event, Sealed, Taken
 from daemon.inbox import Waker
+from daemon.net import down
 from daemon.net.certificate import Life, life
 from daemon.snapshot import CONNECT, DNS, FILES, PUBLISH, SUBSCRIBE, TCP, TLS
-from protocol.central import receipts, topics
-from protocol.central.canonical import BadJson, canonical, parse
+from protocol.central import topics
+from protocol.central.canonical import canonical
 from protocol.central.entry import Source
-from protocol.central.receipts import BadReceipt
 from protocol.central.signing import VerifyKey
 
 CONNECT_S = 5.0
@@ -41,7 +41,6 @@ MISC_S = 1.0
 IN_FLIGHT_MAX = 32
 # The longest thing the platform has to say to a unit is a configuration.
 DOWN_LEN_MAX = 64 * 1024
-ASK_LEN_MAX = 1024
 # What paho raises at bytes that are no MQTT: not our bug, and not the end of the daemon.
 MALFORMED = (MQTTException, struct.error, ValueError, LookupError)
 # The reason code of a connection that another client of our name got.
@@ -367,19 +366,9 @@ class Connection:
             self._post(Taken(tuple(seqs), refused))
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-        if message.topic == topics.down(self._source, topics.RECEIPT):
-            self._post(self._receipt(bytes(message.payload)))
-        elif message.topic == topics.down(self._source, topics.ASK):
-            asked = _asked(bytes(message.payload))
-            if asked is not None:
-                self._post(asked)
-
-    def _receipt(self, payload: bytes) -> Event:
-        try:
-            receipt = receipts.read(payload, self._keys, self._source)
-        except BadReceipt as error:
-            return ReceiptRefused(f"a receipt was refused: {error}")
-        return ReceiptReceived(receipt.epoch, receipt.upto, receipt.hash)
+        event = down.heard(message.topic, bytes(message.payload), self._source, self._keys)
+        if event is not None:
+            self._post(event)
 
 
 def _step_of(error: Exception) -> str:
@@ -408,17 +397,3 @@ def _because(reason: ReasonCode) -> str:
 
 def _state(state: str) -> bytes:
     return canonical({"state": state})
-
-
-def _asked(payload: bytes) -> Asked | None:
-    """What the platform asks for again; None for anything else on that topic."""
-    try:
-        value = parse(payload) if len(payload) <= ASK_LEN_MAX else None
-    except BadJson:
-        return None
-    if not isinstance(value, dict) or not {"epoch", "from", "upto"} <= value.keys():
-        return None
-    epoch, first, last = value["epoch"], value["from"], value["upto"]
-    if type(epoch) is not str or type(first) is not int or type(last) is not int:
-        return None
-    return Asked(epoch, first, last)
