@@ -6,9 +6,14 @@ from types import ModuleType
 
 from sim import bench, board_command, replay, units_command
 from sim.demo import command as demo
+from sim.world import command as world
 
 # A command is a module with NAME, HELP, configure(parser) and run(arguments) -> exit code.
-COMMANDS: tuple[ModuleType, ...] = (demo, bench, replay, units_command, board_command)
+COMMANDS: tuple[ModuleType, ...] = (
+    demo, world, bench, replay, units_command, board_command,
+)  # fmt: skip
+
+WORLDLY = ("--seed", "--seeds", "--hours", "--trace")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,6 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     if given and given[0] == "--replay":
         # What one tries who does not know it for a command.
         given[0] = replay.NAME
+    elif given and given[0].partition("=")[0] in WORLDLY:
+        # The world is what `sim` is for: it needs no name.
+        given.insert(0, world.NAME)
     asked = parser.parse_args(given)
     code: int = commands[asked.command].run(asked)
     return code

@@ -48,6 +48,13 @@ class Clocks:
             self._run(piece_us, piece_us * SLEW_PPM // MILLION if slew_for_us else 0)
             for_us -= piece_us
 
+    def run_until(self, true_us: int) -> None:
+        """Let time pass until it is truly so late, to some microseconds."""
+        while (left_us := true_us - self.true_us) > 1:
+            # A clock that is slowed down shows less than what truly passes.
+            slowed_ppm = SLEW_PPM if self._slewing_us < 0 else 0
+            self.run(left_us * (MILLION + self.drift_ppm - slowed_ppm) // MILLION + 1)
+
     def _run(self, for_us: int, slewed_us: int) -> None:
         slewed_us = slewed_us if self._slewing_us > 0 else -slewed_us
         self._slewing_us -= slewed_us

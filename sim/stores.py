@@ -26,6 +26,14 @@ class MemoryJournal:
     def entries(self) -> tuple[Sealed, ...]:
         return tuple(self._entries)
 
+    def row(self, name: str) -> str | None:
+        """A state row as it lies there."""
+        return self._state.get(name)
+
+    @property
+    def last_seq(self) -> int:
+        return self._head[0]
+
     @property
     def _head(self) -> tuple[int, str]:
         last = self._entries[-1] if self._entries else None

@@ -1,0 +1,317 @@
+"""The unit: a machine with its clock and its disk, and the real core as the process that runs."""
+
+import random
+from collections.abc import Callable, Mapping
+
+from daemon.core import Core
+from daemon.dialects.native import Native
+from daemon.effects import (
+    Commit,
+    Effect,
+    Fetch,
+    FetchRemains,
+    Publish,
+    Report,
+    SeekPad,
+    SendToPad,
+    Settle,
+    Stop,
+    Tend,
+)
+from daemon.events import (
+    Event,
+    PadFound,
+    PadLost,
+    PadOpened,
+    PadReceived,
+    SignalLost,
+    SignalOpened,
+    SignalReceived,
+    StopRequested,
+    Woken,
+)
+from daemon.privacy import concealer
+from daemon.setup import Identity, QueueLine, Setup
+from daemon.signers import PublicKey
+from daemon.traces.traced_core import TracedCore
+from daemon.traces.transcript import Record
+from protocol.central.entry import Source
+from protocol.central.signing import SigningKey
+from sim.clocks import Clocks
+from sim.world.agenda import Agenda
+from sim.world.broken import Broken
+from sim.world.broker import Uplink
+from sim.world.disk import Disk
+from sim.world.doze import NEVER_MS
+from sim.world.line import Line
+from sim.world.pad import WindowPad
+from sim.world.plan import Plan
+
+LOOK_MS = 10_000  # daemon.loop: how often the wall clock is read
+LOOK_AT_REST_MS = 60_000  # nobody is there, and nothing differs
+REOPEN_MS = 1_000  # daemon.wire.ports
+BOOT_MS = 12_000  # the count of a Raspberry Pi when systemd starts the daemon
+START_MS = 500
+POLL_MS = 64_000  # of systemd-timesyncd, once it follows a server
+FIRST_ANSWER_MS = (2_000, 90_000)
+UTC_US = 1_795_000_000_000_000  # when every hall begins: 2026-11-18T10:26:40Z
+ASLEEP_US = 3_600_000_000  # a machine without a clock begins where it was switched off
+CONCEAL = concealer(b"world", 20250101)
+
+
+class Machine:
+    """`pads` and `to_pads` are by window, and are put in by whoever makes the hall."""
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        drawn: random.Random,
+        plan: Plan,
+        source: Source,
+        windows: tuple[str, ...],
+        key: SigningKey,
+        clocks: Clocks,
+        disk: Disk,
+        uplink: Uplink,
+        stepped: Callable[[Source, int], None],
+        record: Callable[[Record], None] | None,
+    ) -> None:
+        """stepped: hears after each step up to where the unit takes its entries for delivered."""
+        self._agenda, self._random, self._plan = agenda, drawn, plan
+        self.source, self.windows, self._key = source, windows, key
+        self.clocks, self.disk, self.uplink = clocks, disk, uplink
+        self.stepped, self._record = stepped, record
+        self.pads: Mapping[str, WindowPad] = {}
+        self.to_pads: Mapping[str, Line] = {}
+        self.core: Core | None = None
+        self.boot_id = ""
+        self.has_power = False
+        self.has_time_server = self.queue_plugged = True
+        self._process = self._wake = self._living_boot = 0
+        # The daemon is killed when so many effects more have been carried out.
+        self.dies_after: int | None = None
+
+    # -- power and process
+
+    @property
+    def boottime_ms(self) -> int:
+        """The machine's own count of time."""
+        self.clocks.run_until(self._true_us)
+        return self.clocks.boottime_ms
+
+    @property
+    def _true_us(self) -> int:
+        return UTC_US + self._agenda.now_ms * 1000
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the daemon runs."""
+        return self.core is not None
+
+    def boot(self) -> None:
+        """Power on: a new count, and a wall clock that is behind, or in 1970."""
+        self.clocks.true_us = self._true_us
+        self.has_power = True
+        wall_us = 0 if self._plan.starts_in_1970 else self._true_us - ASLEEP_US
+        self.boot_id = f"{self._random.getrandbits(128):032x}"
+        self.clocks.boot(self.boot_id, count_us=BOOT_MS * 1000, wall_us=wall_us)
+        self._living_boot += 1
+        self._agenda.after(
+            self._random.randint(*FIRST_ANSWER_MS), self._in_this_boot(self._ask_time)
+        )
+        self._agenda.after(START_MS, self._in_this_boot(self.start))
+
+    def cut_power(self) -> None:
+        """No daemon, no clock; the pads hang at the machine and go dark with it."""
+        self.kill()
+        self.has_power = False
+        self._living_boot += 1
+
+    def step_clock(self, by_us: int) -> None:
+        """Somebody sets the wall clock."""
+        self.clocks.run_until(self._true_us)
+        self.clocks.set_by_hand(by_us)
+
+    def start(self) -> None:
+        """Start the daemon on what the journal holds."""
+        if self.core is not None:
+            return
+        self._process += 1
+        now_ms = self.boottime_ms
+        dialect = Native(self.windows, CONCEAL)
+        restored = self.disk.journal.restored
+        if self._record is None:
+            self.core = Core(now_ms, self._setup(), [dialect], restored)
+        else:
+            self.core = TracedCore(self._record, now_ms, self._setup(), [dialect], restored)
+        answer = self._in_this_process(self.give)
+        self.disk.start(answer)
+        self.give(Woken())
+        self._look(self._process)
+        self._reopen()
+        self.uplink.start(answer)
+
+    def kill(self) -> None:
+        """kill -9, or its own end."""
+        if self.core is None:
+            return
+        for pad in self.pads.values():
+            pad.rouse()
+        self.core, self.dies_after = None, None
+        self._process += 1
+        self.disk.kill()
+        self.uplink.kill()
+
+    def start_again(self) -> None:
+        """As systemd does it; not in a machine without power."""
+        if self.has_power:
+            self.start()
+
+    def stop(self) -> None:
+        """SIGTERM: it ends by itself."""
+        self.give(StopRequested("SIGTERM"))
+
+    def _setup(self) -> Setup:
+        identity = Identity(
+            source=str(self.source),
+            boot_id=self.boot_id,
+            versions={"daemon": "0"},
+            config_hash="0" * 64,
+            key=PublicKey(self._key.kid, self._key.public.to_text()),
+        )
+        line = QueueLine(port="/dev/queue", windows=self.windows)
+        return Setup(identity=identity, lines=(line,), rules=self._plan.rules)
+
+    # -- the core
+
+    def give(self, event: Event) -> None:
+        """Step the core and carry out what follows."""
+        core = self.core
+        if core is None:
+            return
+        dozing = [pad.doze for pad in self.pads.values() if pad.doze is not None]
+        for doze in dozing:
+            doze.present(self._agenda.now_ms)
+        now_ms = self.boottime_ms
+        effects = core.step(now_ms, event)
+        for doze in dozing:
+            doze.absent()
+        for effect in effects:
+            if self.dies_after is not None:
+                self.dies_after -= 1
+                if self.dies_after < 0:
+                    self.kill()
+                    return
+            self._do(effect)
+        if self.core is core:
+            self.stepped(self.source, core._outbox.delivered)
+            self.plan_wake(stepped_ms=now_ms)
+
+    def plan_wake(self, stepped_ms: int | None = None) -> None:
+        """Wake the core when it wants to be; stepped_ms: it was stepped just then."""
+        if self.core is None:
+            return
+        self._wake += 1
+        wake_at_ms = self.core.wake_at_ms()
+        if wake_at_ms is None or wake_at_ms >= NEVER_MS:
+            return
+        if stepped_ms is not None and wake_at_ms <= stepped_ms:
+            raise Broken("the loop would spin: the core wants to be woken in the past")
+        now_ms = self.boottime_ms if stepped_ms is None else stepped_ms
+        wake = self._wake
+        self._agenda.after(wake_at_ms - now_ms, lambda: self._woken(wake, wake_at_ms))
+
+    def _woken(self, wake: int, wake_at_ms: int) -> None:
+        if self._wake != wake:
+            return
+        if self.boottime_ms < wake_at_ms:
+            # The machine's count is slower than true time.
+            self._agenda.after(1, lambda: self._woken(wake, wake_at_ms))
+        else:
+            self.give(Woken())
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Commit() | Fetch() | FetchRemains() | Settle() | Tend():
+                self.disk.do(effect)
+            case SendToPad(window, data):
+                self.pads[window].rouse()
+                self.to_pads[window].write(data)
+            case Publish(entry, live):
+                self.uplink.publish(entry, live=live)
+            case Report(payload):
+                self.uplink.report(payload)
+            case SeekPad():
+                self._agenda.after(1, lambda: self.give(PadFound(None)))
+            case Stop():
+                self.kill()
+            case _:
+                pass
+
+    # -- clock
+
+    def _look(self, process: int) -> None:
+        if self._process == process:
+            self.clocks.run_until(self._true_us)
+            self.give(self.clocks.read())
+            is_at_rest = all(pad.is_at_rest for pad in self.pads.values())
+            wait_ms = LOOK_AT_REST_MS if is_at_rest else LOOK_MS
+            self._agenda.after(wait_ms, lambda: self._look(process))
+
+    def _ask_time(self) -> None:
+        """systemd-timesyncd."""
+        if self.has_time_server:
+            off_us = 1000 * self.clocks.server_error_ms
+            self.clocks.run_until(self._true_us)
+            self.clocks.answer(self._random.randint(-off_us, off_us))
+        self._agenda.after(POLL_MS, self._in_this_boot(self._ask_time))
+
+    # -- lines
+
+    def hear_pad(self, window: str, data: bytes) -> None:
+        """Bytes that have come from a window's pad."""
+        self.give(PadReceived(window, data))
+
+    def hear_queue(self, data: bytes) -> None:
+        """Bytes that have come from the terminals."""
+        if self.queue_plugged:
+            self.give(SignalReceived(0, data))
+
+    def unplug(self, window: str) -> None:
+        """The cable of a window's pad is out."""
+        self.pads[window].rouse()
+        self.pads[window].line.unplug()
+        self.to_pads[window].unplug()
+        self.give(PadLost(window, "unplugged"))
+
+    def plug(self, window: str) -> None:
+        """And in again."""
+        self.pads[window].line.plug()
+        self.to_pads[window].plug()
+        self._agenda.after(self._random.randint(1, REOPEN_MS), lambda: self.give(PadOpened(window)))
+
+    def unplug_queue(self) -> None:
+        """The cable of the queue line is out."""
+        self.queue_plugged = False
+        self.give(SignalLost(0, "unplugged"))
+
+    def plug_queue(self) -> None:
+        """And in again."""
+        self.queue_plugged = True
+        self._agenda.after(self._random.randint(1, REOPEN_MS), lambda: self.give(SignalOpened(0)))
+
+    def _reopen(self) -> None:
+        for window in self.windows:
+            plugged = self.to_pads[window].plugged
+            self.give(PadOpened(window) if plugged else PadLost(window, "unplugged"))
+        self.give(SignalOpened(0) if self.queue_plugged else SignalLost(0, "unplugged"))
+
+    # -- as long as something lives
+
+    def _in_this_process(self, call: Callable[[Event], None]) -> Callable[[Event], None]:
+        process = self._process
+        return lambda event: call(event) if process == self._process else None
+
+    def _in_this_boot(self, call: Callable[[], None]) -> Callable[[], None]:
+        boot = self._living_boot
+        return lambda: call() if boot == self._living_boot else None

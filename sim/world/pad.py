@@ -1,0 +1,212 @@
+"""The pad at a window: the real firmware's pad, fingers on its keys, its end of the line."""
+
+import random
+from functools import partial
+from typing import Protocol
+
+from device.debounce import SAMPLE_MS
+from device.pad import Pad
+from device.update import Update
+from protocol.pad import VERSION, messages
+from protocol.pad.line import RETRY_MS, STATUS_MS, TICKS_MAX, ticks_diff
+from protocol.pad.pad_end import PadEnd
+from sim.flash import Flash, LittleFiles
+from sim.world.agenda import Agenda
+from sim.world.doze import Doze
+from sim.world.line import Line
+
+BOUNCE_MS_MAX = 8  # of a good key; tests/test_device_debounce.py has the bad ones
+# Anything that only time brings about on a touched pad is seen within this.
+LOOK_MS = 50
+RESTING = (messages.IDLE, messages.PAUSED)
+# No firmware is offered in a hall of this world: its flash is never written.
+FILES = LittleFiles(Flash(), fresh=True)
+
+
+class Watch(Protocol):
+    """Who looks at the pads of a hall."""
+
+    def accepted(self, pad: "WindowPad", edge: messages.Edge) -> None:
+        """The debounce accepted an edge, and the pad keeps it."""
+
+    def acked(self, pad: "WindowPad", seq: int) -> None:
+        """The pad keeps no edge up to this one any more."""
+
+    def shown(self, pad: "WindowPad") -> None:
+        """Its face has changed."""
+
+    def doze(self, pad: "WindowPad") -> Doze | None:
+        """Whether it may doze from now on."""
+
+    def roused(self, pad: "WindowPad") -> None:
+        """It does not doze any more."""
+
+
+class WindowPad:
+    """`watch` hears of each accepted edge and of each change of its face."""
+
+    def __init__(
+        self, agenda: Agenda, drawn: random.Random, window: str, watch: Watch, line: Line
+    ) -> None:
+        """line: to the unit."""
+        self._agenda, self._random, self.window, self._watch = agenda, drawn, window, watch
+        self.line = line
+        self.doze: Doze | None = None
+        self.levels = 0
+        self._boots = 0
+        self._turn = 0
+        self.start()
+
+    # -- power
+
+    def start(self) -> None:
+        """Power on: what it kept is gone."""
+        self.doze = None
+        self._boots += 1
+        boot_id = self._random.getrandbits(32) or 1
+        hello = messages.Hello(
+            boot_id, 1, VERSION, b"world-" + self.window.encode()[:2].rjust(2),
+            reset_cause=messages.POWER_ON,
+        )  # fmt: skip
+        # Its ticks are its own, and may wrap at any moment of the day.
+        self._ticks = self._random.randint(0, TICKS_MAX)
+        self.end = PadEnd(hello)
+        self.pad = Pad(self.end, Update(FILES, "/b", messages.NOT_OFFERED), False)
+        self._face = self.pad.face
+        self._begun_ms, self._stepped_ms = self._agenda.now_ms, -SAMPLE_MS
+        self._edges = self.end._next_seq
+        self._settled_ms = 0
+        self._look(0)
+
+    @property
+    def face(self) -> int:
+        """What a citizen sees."""
+        return self.pad.face
+
+    @property
+    def prompt_id(self) -> int:
+        return self.pad.prompt_id
+
+    @property
+    def ticks(self) -> int:
+        return (self._agenda.now_ms + self._ticks) & TICKS_MAX
+
+    # -- fingers
+
+    def touch(self, key: int) -> None:
+        """A finger goes down on a key, and the contact bounces."""
+        self._bounce(1 << (key - 1), down=True)
+
+    def lift(self, key: int) -> None:
+        """The finger leaves it."""
+        self._bounce(1 << (key - 1), down=False)
+
+    def _bounce(self, mask: int, *, down: bool) -> None:
+        moments = sorted(
+            self._random.sample(range(1, BOUNCE_MS_MAX), 2 * self._random.randint(0, 2))
+        )
+        self._set(mask, down)
+        for index, at_ms in enumerate(moments):
+            level = down if index % 2 else not down
+            self._agenda.after(at_ms, partial(self._set, mask, level))
+
+    def _set(self, mask: int, down: bool) -> None:
+        self.rouse()
+        self.levels = self.levels | mask if down else self.levels & ~mask
+        self._look(0)
+
+    # -- turns
+
+    def hear(self, data: bytes) -> None:
+        """Bytes from the unit."""
+        self.rouse()
+        self._step(data)
+
+    def rouse(self) -> None:
+        """End the doze, as though it had not been."""
+        if self.doze is not None:
+            doze, self.doze = self.doze, None
+            doze.end(self._agenda.now_ms)
+            self._watch.roused(self)
+            self._look(0)
+
+    def _look(self, for_ms: int) -> None:
+        self._turn += 1
+        turn = self._turn
+        self._agenda.after(for_ms, lambda: self._step(b"") if turn == self._turn else None)
+
+    def _step(self, data: bytes) -> None:
+        now_ms = self._agenda.now_ms
+        if not data and now_ms - self._stepped_ms < SAMPLE_MS:
+            self._look(SAMPLE_MS - (now_ms - self._stepped_ms))
+            return
+        self._stepped_ms = now_ms
+        self._turn += 1  # whatever look was planned, this is it
+        if self.doze is not None:
+            # Its own time has come: a prompt that ends.
+            self.rouse()
+        out = self.pad.step(self.ticks, self.levels, data)
+        self._tell()
+        if out:
+            self.line.write(out)
+        if not out and self.is_quiet:
+            self.doze = self._watch.doze(self)
+        wait_ms = self._due_ms()
+        if wait_ms is not None:
+            self._look(wait_ms)
+
+    def _tell(self) -> None:
+        for edge in self.end._queue:
+            if edge.seq >= self._edges:
+                self._watch.accepted(self, edge)
+        self._edges = self.end._next_seq
+        self._watch.acked(self, self.end._base() - 1)
+        if self.pad.face != self._face:
+            self._face = self.pad.face
+            self._watch.shown(self)
+
+    @property
+    def is_untouched(self) -> bool:
+        """No key is down, nor on its way."""
+        keys = self.pad._debounce
+        return not (self.levels or keys.stable or keys._ones or keys._twos or keys._fours)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Nobody touches it, nobody is asked, and the unit has all there was."""
+        return self.is_untouched and self.face in RESTING and not self.end._queue
+
+    @property
+    def answered_ms(self) -> int:
+        """When the unit was heard last."""
+        return self._agenda.now_ms - ticks_diff(self.ticks, self.end._heard_ticks)
+
+    @property
+    def is_quiet(self) -> bool:
+        """All it has to say is that it is there."""
+        end, pad = self.end, self.pad
+        return (
+            self.is_untouched
+            and pad._test is None
+            and not (end._queue or end._hello_due or end.status_due or end._answer_due or end._lost)
+            and end._progress is None
+        )
+
+    def _due_ms(self) -> int | None:
+        """For how long nothing can happen here; None: for as long as it dozes."""
+        pad, end, ticks = self.pad, self.end, self.ticks
+        keys = pad._debounce
+        due = []
+        if pad._face_ms:
+            due.append(pad._face_ms - ticks_diff(ticks, pad._face_ticks))
+        if self.doze is None:
+            due.append(STATUS_MS - ticks_diff(ticks, end._status_ticks))
+            if end._queue:
+                due.append(RETRY_MS - ticks_diff(ticks, end._retry_ticks))
+            if end._hello_due or end.status_due or end._progress is not None:
+                due.append(SAMPLE_MS)
+            if self.levels != keys.stable or keys._ones | keys._twos | keys._fours:
+                due.append(SAMPLE_MS)
+            if keys.stable or pad._test is not None:
+                due.append(LOOK_MS)
+        return max(SAMPLE_MS, min(due)) if due else None
