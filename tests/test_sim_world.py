@@ -7,6 +7,7 @@ import pytest
 
 from protocol.central.entry import Source
 from protocol.central.signing import SigningKey
+from sim.__main__ import main
 from sim.world import command
 from sim.world.hall import Hall
 from sim.world.plan import CITIZENS, CLERKS, TROUBLES, draw
@@ -83,3 +84,37 @@ def test_plans_have_every_trouble_and_every_habit_and_each_is_left_out_somewhere
         assert {name for plan in plans for name in getattr(plan, of)} == set(names)
     assert {len(plan.windows) for plan in plans} == {1, 2, 3, 4}
     assert {len(plan.units) for plan in plans} == {1, 2}
+
+
+def test_command_runs_a_seed_and_says_what_happened(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seed", "3", "--hours", "0.2"]) == 0
+    said = capsys.readouterr().out
+    assert "ratings: {'rated':" in said
+    assert "1 seeds, no promise broken" in said
+
+
+def test_command_traces_every_event_and_effect(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seed", "3", "--hours", "0.1", "--trace"]) == 0
+    said = capsys.readouterr().out
+    for word in ('{"trace":1,"start":', '"event":"PadReceived"', '{"effect":"Commit"', "-- "):
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--seeds", "5:3"], "'5:3' is not A:B with A < B"),
+        (["--seeds", "7"], "'7' is not A:B"),
+        (["--seed", "x"], "invalid int value: 'x'"),
+        (["--hours", "0"], "'0' is no number of hours"),
+        (["--hours", "nan"], "'nan' is no number of hours"),
+        (["--seed", "1", "--seeds", "1:2"], "not allowed with"),
+    ],
+)
+def test_command_with_a_wrong_word_says_which(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err

@@ -67,6 +67,7 @@ class Checks:
         self.receipted: dict[Source, int] = {}
         self.presses: dict[tuple[str, int], list[Press]] = defaultdict(list)  # by window and prompt
         self._unacked: dict[tuple[str, int], list[tuple[int, Press]]] = defaultdict(list)
+        self._downs: dict[str, Counter[int]] = defaultdict(Counter)  # by window and key
         self.step_count = self.press_count = 0
 
     # -- the pad
@@ -77,6 +78,9 @@ class Checks:
             # The pad says so only while it asks: in time, by its own clock.
             press = Press(edge.key, self._agenda.now_ms, pad.face == messages.HEARD)
             self.press_count += 1
+            self._downs[pad.window][edge.key] += 1
+            if self._downs[pad.window][edge.key] > pad.touches[edge.key]:
+                raise Broken(f"window {pad.window}: one touch of key {edge.key} made two presses")
             self.presses[pad.window, edge.prompt_id].append(press)
             self._unacked[pad.window, edge.boot_id].append((edge.seq, press))
 

@@ -1,7 +1,7 @@
 """`python -m sim --seed N`: a day in a hall of the deterministic world, as this seed draws it.
 
-Without --seed or --seeds the first hundred seeds are run. The exit code is 1 when one of them
-breaks a promise; the line that is printed then repeats it.
+Without --seed or --seeds the first hundred seeds are run, up to the first that breaks a promise:
+then the exit code is 1, and the line that is printed repeats it.
 """
 
 import argparse
@@ -45,23 +45,21 @@ def run(asked: argparse.Namespace) -> int:
     seeds = SEEDS if asked.seeds is None else asked.seeds
     if asked.seed is not None:
         seeds = range(asked.seed, asked.seed + 1)
-    started_s, window_ms, bad_count = time.process_time(), 0, 0
+    started_s, window_ms = time.process_time(), 0
     for seed in seeds:
         one = live(seed, asked.hours, trace=_print if asked.trace else None)
         if one.day is None:
-            bad_count += 1
             _print(f"seed {seed}: {one.broken}\nrepeat it: {again(seed, asked.hours)} --trace")
-            continue
+            return 1
         window_ms += one.day.window_ms
-        if len(seeds) == 1:
-            _print(_described(one.plan, one.day))
-    spent_min = (time.process_time() - started_s) / 60
-    hours = window_ms / HOUR_MS
+    if asked.seed is not None and one.day is not None:
+        _print(_described(one.plan, one.day))
+    hours, spent_min = window_ms / HOUR_MS, (time.process_time() - started_s) / 60
     _print(
-        f"{len(seeds)} seeds, {bad_count} broken; {hours:,.0f} window-hours, "
+        f"{len(seeds)} seeds, no promise broken; {hours:,.0f} window-hours, "
         f"{hours / max(spent_min, 1e-9):,.0f} a minute of one core"
     )
-    return 1 if bad_count else 0
+    return 0
 
 
 def live(
