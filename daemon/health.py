@@ -5,7 +5,7 @@ the same that the technician's page shows. No level and no key is among them.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from daemon.snapshot import Snapshot
@@ -39,7 +39,7 @@ def _counters(parts: Iterable[Any]) -> dict[str, int]:
     """Every whole number of some part of the picture, by its name; of several, their sum."""
     sums: dict[str, int] = {}
     for part in parts:
-        values = asdict(part)
+        values = {field.name: getattr(part, field.name) for field in fields(part)}
         values |= values.pop("counters", {})
         for name, value in values.items():
             if type(value) is int:

@@ -1,6 +1,6 @@
 """One prompt (pure): a service that may be rated, from its completion to its one rating record."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from daemon.wire.signals import Signal
@@ -72,7 +72,10 @@ class Prompt:
         return cls(**{**value, "service": Service(**value["service"]), "edges": edges})
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """As it stands; what is in it is shared, not copied."""
+        row = {name: getattr(self, name) for name in self.__slots__}
+        service = self.service
+        return row | {"service": {name: getattr(service, name) for name in service.__slots__}}
 
     @property
     def until_ms(self) -> int:

@@ -1,6 +1,6 @@
 """The day's counts (pure): what the daily entry says and the page shows, never per level aloud."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -52,7 +52,8 @@ class Tally:
         return cls(**value)
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """As it stands; what is in it is shared, not copied."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
     def view(self) -> DayView:
         return DayView(

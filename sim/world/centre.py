@@ -20,8 +20,8 @@ from sim.world.checks import Checks
 from sim.world.plan import MINUTE_MS
 
 GATHER_MS = (1, 20)
-TICK_MS = 5_000
-WATCH_MS = 30_000
+TICK_MS = 15_000
+WATCH_MS = 60_000
 ALARMS = AlarmConfig(silent_ms=90 * MINUTE_MS, gap_ms=30 * MINUTE_MS, withheld_ms=30 * MINUTE_MS)
 
 
