@@ -18,6 +18,7 @@ FRAME_LEN_MAX = 512
 class Native:
     def __init__(self, windows: tuple[str, ...], conceal: Callable[[str], str]) -> None:
         self._decoder = Decoder(FRAME_LEN_MAX)
+        self._bad_count = 0
         self._gate = Gate(windows, conceal)
 
     @property
@@ -30,12 +31,14 @@ class Native:
 
     def received(self, now_ms: int, data: bytes) -> list[Signal]:
         signals: list[Signal] = []
+        decoder = self._decoder
         for byte in data:
-            bad = self._decoder.bad_count
-            body = self._decoder.push(byte)
+            body = decoder.push(byte)
             if body is not None:
                 signals += self._read(now_ms, body)
-            elif self._decoder.bad_count > bad:
+            elif not byte and decoder.bad_count > self._bad_count:
+                # A frame is judged by its delimiter alone.
+                self._bad_count = decoder.bad_count
                 self._gate.damaged("it is no whole frame: stuffing, length or checksum")
         return signals
 

@@ -234,11 +234,9 @@ class Hall:
 
     def acked(self, pad: WindowPad, seq: int) -> None:
         """The pad keeps no edge up to this one any more."""
-        if seq:
-            text = self._of_window[pad.window].disk.journal.row(f"{pad.window}/pad")
-            self.checks.acked(
-                pad.window, pad.end.boot_id, seq, {} if text is None else json.loads(text)
-            )
+        text = self._of_window[pad.window].disk.journal.row(f"{pad.window}/pad")
+        durable = {} if text is None else json.loads(text)
+        self.checks.acked(pad.window, pad.end.boot_id, seq, durable)
 
     def shown(self, pad: WindowPad) -> None:
         """Its face has changed."""

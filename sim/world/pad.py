@@ -74,8 +74,9 @@ class WindowPad:
         self.end = PadEnd(hello)
         self.pad = Pad(self.end, Update(FILES, "/b", messages.NOT_OFFERED), False)
         self._face = self.pad.face
-        self._stepped_ms = -SAMPLE_MS
+        self._powered_ms, self._received = self._agenda.now_ms, b""
         self._edges = self.end._next_seq
+        self._acked_seq = 0
         # A finger that stays where it is touches a pad that starts anew.
         self.touches.update(key for key in range(1, KEY_COUNT + 1) if self.levels >> (key - 1) & 1)
         self._look(0)
@@ -105,12 +106,15 @@ class WindowPad:
         self._bounce(1 << (key - 1), down=False)
 
     def _bounce(self, mask: int, *, down: bool) -> None:
-        moments = sorted(
-            self._random.sample(range(1, BOUNCE_MS_MAX), 2 * self._random.randint(0, 2))
+        # Between two samples: at the very moment of one it would be chance what that one sees.
+        first_ms = 1 - (self._agenda.now_ms - self._powered_ms) % SAMPLE_MS
+        last_ms = first_ms + BOUNCE_MS_MAX
+        count = 2 * self._random.randint(0, 2)
+        bounces = sorted(
+            self._random.sample(range(first_ms + SAMPLE_MS, last_ms, SAMPLE_MS), count)
         )
-        self._set(mask, down)
-        for index, at_ms in enumerate(moments):
-            level = down if index % 2 else not down
+        for index, at_ms in enumerate([first_ms, *bounces]):
+            level = not down if index % 2 else down
             self._agenda.after(at_ms, partial(self._set, mask, level))
 
     def _set(self, mask: int, down: bool) -> None:
@@ -123,7 +127,8 @@ class WindowPad:
     def hear(self, data: bytes) -> None:
         """Bytes from the unit."""
         self.rouse()
-        self._step(data)
+        self._received += data
+        self._look(0)
 
     def rouse(self) -> None:
         """End the doze, as though it had not been."""
@@ -134,21 +139,19 @@ class WindowPad:
             self._look(0)
 
     def _look(self, for_ms: int) -> None:
+        """Turn then, at a moment at which the pad samples its keys."""
         self._turn += 1
         turn = self._turn
-        self._agenda.after(for_ms, lambda: self._step(b"") if turn == self._turn else None)
+        for_ms += -(self._agenda.now_ms + for_ms - self._powered_ms) % SAMPLE_MS
+        self._agenda.after(for_ms, lambda: self._step() if turn == self._turn else None)
 
-    def _step(self, data: bytes) -> None:
-        now_ms = self._agenda.now_ms
-        if not data and now_ms - self._stepped_ms < SAMPLE_MS:
-            self._look(SAMPLE_MS - (now_ms - self._stepped_ms))
-            return
-        self._stepped_ms = now_ms
+    def _step(self) -> None:
         self._turn += 1  # whatever look was planned, this is it
         if self.doze is not None:
             # Its own time has come: a prompt that ends.
             self.rouse()
-        out = self.pad.step(self.ticks, self.levels, data)
+        received, self._received = self._received, b""
+        out = self.pad.step(self.ticks, self.levels, received)
         self._tell()
         if out:
             self.line.write(out)
@@ -163,7 +166,10 @@ class WindowPad:
             if edge.seq >= self._edges:
                 self._watch.accepted(self, edge)
         self._edges = self.end._next_seq
-        self._watch.acked(self, self.end._base() - 1)
+        acked_seq = self.end._base() - 1
+        if acked_seq != self._acked_seq:
+            self._acked_seq = acked_seq
+            self._watch.acked(self, acked_seq)
         if self.pad.face != self._face:
             self._face = self.pad.face
             self._watch.shown(self)
