@@ -42,7 +42,8 @@ class Written:
         edges = [{"key": 2, "down": True, "msFromPrompt": 1}]
         rated = {
             "service": service, "projectNo": CASE[0], "serviceNumber": CASE[1], "outcome": "rated",
-            "satisfaction": 4, "key": 2, "presses": 1, "edges": edges, "reasonKey": None,
+            "pressedAt": {"bootId": "boot-1", "boottimeMs": 0}, "satisfaction": 4, "key": 2,
+            "presses": 1, "edges": edges, "reasonKey": None,
             "isDefault": False,
         }  # fmt: skip
         return self.write("rating", **rated | changes)
@@ -141,7 +142,7 @@ def test_entry_that_does_not_follow(written: Written) -> None:
 
 def test_end_with_a_service_without_record_and_entries_without_receipt(written: Written) -> None:
     service = written.service()
-    clocks = Clocks(0)
+    clocks = Clocks(1_795_000_000_000_000)
     clocks.boot("boot-1", count_us=0, wall_us=0)
     clocks.run(10_000_000)
     with pytest.raises(Broken, match="has no record"):
@@ -152,6 +153,18 @@ def test_end_with_a_service_without_record_and_entries_without_receipt(written: 
         written.checks.finish(SOURCE, clocks)
     written.checks.receipt(SOURCE, 2, written.journal.entries[-1].hash)
     written.checks.finish(SOURCE, clocks)
+
+
+def test_press_that_is_said_to_have_been_at_another_time(written: Written) -> None:
+    clocks = Clocks(1_795_000_000_000_000)
+    clocks.boot("boot-1", count_us=0, wall_us=0)
+    clocks.run(10_000_000)
+    service = written.service()
+    written.press()
+    written.rating(service, pressedAt={"bootId": "boot-1", "boottimeMs": 4_000})
+    written.checks.receipt(SOURCE, 2, written.journal.entries[-1].hash)
+    with pytest.raises(Broken, match="a time that is 4000 ms off"):
+        written.checks.finish(SOURCE, clocks)
 
 
 def test_time_that_lies_outside_its_interval(written: Written) -> None:
@@ -194,3 +207,14 @@ def test_edge_that_is_acknowledged_before_it_is_on_disk(written: Written) -> Non
     for durable in ({}, {"boot_id": 7, "seq": 2}, {"boot_id": 6, "seq": 9}):
         with pytest.raises(Broken, match="edge 3 was acknowledged"):
             written.checks.acked("1", 7, 3, durable)
+
+
+def test_agenda_in_which_time_stands_still() -> None:
+    agenda = Agenda()
+
+    def again() -> None:
+        agenda.after(0, again)
+
+    again()
+    with pytest.raises(Broken, match="time stands still"):
+        agenda.run(1)

@@ -3,7 +3,11 @@
 import heapq
 from collections.abc import Callable, Iterator
 
+from sim.world.broken import Broken
+
 Script = Iterator[int]
+# A burst of a thousand entries is published at once.
+AT_ONCE_MAX = 20_000
 
 
 class Agenda:
@@ -27,7 +31,12 @@ class Agenda:
 
     def run(self, until_ms: int) -> None:
         """Let happen whatever is due until then."""
+        count = 0
         while self._due and self._due[0][0] <= until_ms:
+            before_ms = self.now_ms
             self.now_ms, _, call = heapq.heappop(self._due)
+            count = count + 1 if self.now_ms == before_ms else 0
+            if count > AT_ONCE_MAX:
+                raise Broken(f"time stands still: {count} things in one millisecond")
             call()
         self.now_ms = until_ms

@@ -18,7 +18,7 @@ from sim.clocks import Clocks
 from sim.world.agenda import Agenda
 from sim.world.broken import Broken
 from sim.world.pad import WindowPad
-from sim.world.plan import Plan
+from sim.world.plan import BEGUN_UTC_MS, Plan
 
 # What a sound unit may be found to be, when its clock is led astray.
 EXCUSED = {
@@ -28,6 +28,8 @@ EXCUSED = {
 
 # How far the end of a correction window may be off by line and disk.
 TOLERANCE_MS = 1_500
+# How far a press may be off whose age the pad told: the way of its frame, in pieces.
+LINE_MS = 250
 
 
 @dataclass(slots=True)
@@ -189,6 +191,21 @@ class Checks:
             missing = journal.seq - self.receipted.get(source, 0)
             raise Broken(f"{source}: {missing} of {journal.seq} entries are not receipted")
         self._times(journal, clocks)
+        for window, counted in journal.windows.items():
+            prompts = {name: prompt for prompt, name in counted.services.items()}
+            for name, data in counted.ratings.items():
+                if data["outcome"] == "rated":
+                    self._pressed_then(name, data, self.presses[window, prompts[name]], clocks)
+
+    def _pressed_then(
+        self, name: str, data: dict[str, Any], presses: list[Press], clocks: Clocks
+    ) -> None:
+        """The record says when the finger truly was there, however late the line brought it."""
+        moment = data["pressedAt"]
+        true_ms = clocks.true_ms(moment["bootId"], moment["boottimeMs"]) - BEGUN_UTC_MS
+        off_ms = min(abs(press.at_ms - true_ms) for press in presses if press.key == data["key"])
+        if off_ms > LINE_MS:
+            raise Broken(f"{name}: says a time that is {off_ms:.0f} ms off")
 
     def _times(self, journal: Journal, clocks: Clocks) -> None:
         anchors = [Anchor.of(entry) for entry in journal.entries if entry.kind == "clock"]

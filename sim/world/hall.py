@@ -28,7 +28,7 @@ from sim.world.faults import Faults
 from sim.world.line import Line
 from sim.world.machine import UTC_US, Machine
 from sim.world.pad import WindowPad
-from sim.world.plan import HOUR_MS, MINUTE_MS, SECOND_MS, Plan
+from sim.world.plan import BEGUN_UTC_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Plan
 
 PAD_BAUD, QUEUE_BAUD = 115_200, 9_600
 PLATFORM_KEY = SigningKey.from_seed(bytes(31) + b"\x09")
@@ -90,7 +90,7 @@ class Hall:
         )
         self.centre = Centre(
             self.agenda, self._drawn("centre"), self.broker, registry, PLATFORM_KEY, folder,
-            UTC_US // 1000, self.checks,
+            BEGUN_UTC_MS, self.checks,
         )  # fmt: skip
         self.faults = Faults(self, self._drawn("faults"), self._say)
         self.counters = [

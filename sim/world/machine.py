@@ -45,7 +45,7 @@ from sim.world.disk import Disk
 from sim.world.doze import NEVER_MS
 from sim.world.line import Line
 from sim.world.pad import WindowPad
-from sim.world.plan import Plan
+from sim.world.plan import BEGUN_UTC_MS, Plan
 
 LOOK_MS = 10_000  # daemon.loop: how often the wall clock is read
 LOOK_AT_REST_MS = 60_000  # nobody is there, and nothing differs
@@ -54,7 +54,7 @@ BOOT_MS = 12_000  # the count of a Raspberry Pi when systemd starts the daemon
 START_MS = 500
 POLL_MS = 64_000  # of systemd-timesyncd, once it follows a server
 FIRST_ANSWER_MS = (2_000, 90_000)
-UTC_US = 1_795_000_000_000_000  # when every hall begins: 2026-11-18T10:26:40Z
+UTC_US = BEGUN_UTC_MS * 1000
 ASLEEP_US = 3_600_000_000  # a machine without a clock begins where it was switched off
 CONCEAL = concealer(b"world", 20250101)
 

@@ -146,7 +146,6 @@ class WindowPad:
         self._agenda.after(for_ms, lambda: self._step() if turn == self._turn else None)
 
     def _step(self) -> None:
-        self._turn += 1  # whatever look was planned, this is it
         if self.doze is not None:
             # Its own time has come: a prompt that ends.
             self.rouse()
@@ -157,6 +156,7 @@ class WindowPad:
             self.line.write(out)
         if not out and self.is_quiet:
             self.doze = self._watch.doze(self)
+        self._turn += 1  # whatever look was planned, it is not needed any more
         wait_ms = self._due_ms()
         if wait_ms is not None:
             self._look(wait_ms)

@@ -12,6 +12,7 @@ from daemon.case.reasons import Reason, Reasons
 from daemon.case.rules import Rules
 
 SECOND_MS, MINUTE_MS, HOUR_MS = 1000, 60_000, 3_600_000
+BEGUN_UTC_MS = 1_795_000_000_000  # when every hall begins: 2026-11-18T10:26:40Z
 
 
 class Kind(NamedTuple):
