@@ -3,10 +3,12 @@
 What is not promised is how many pieces the bytes come in, and when.
 """
 
+import json
 import random
 import select
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ from daemon.wire.ports import Port
 from protocol.pad.framing import encode
 from sim.wire import Wire
 from sim.world.agenda import Agenda
+from sim.world.hall import Hall
 from sim.world.line import Line
+from sim.world.plan import draw
 
 BAUD = 115200
 HANG_S = 10.0
@@ -164,3 +168,22 @@ def test_cable_works_as_often_as_it_is_put_back(line: OnPty | InTheWorld) -> Non
         line.pad_says(b"%02d" % number)
         line.unit_says(b"%02d" % number)
         assert line.unit_hears(2) == line.pad_hears(2) == b"%02d" % number
+
+
+def test_unit_of_the_world_hears_nothing_of_a_port_before_it_is_open(tmp_path: Path) -> None:
+    said: list[str] = []
+    calm = next(seed for seed in range(200) if draw(seed).is_calm)
+    hall = Hall(draw(calm), tmp_path, trace=said.append)
+    machine, agenda = hall.machines[0], hall.agenda
+    machine.boot()
+    agenda.run(5_000)
+    for _ in range(20):
+        machine.unplug("1")
+        agenda.run(agenda.now_ms + 700)
+        machine.plug("1")
+        agenda.run(agenda.now_ms + 3_000)
+    hall.close()
+    events = [json.loads(line) for line in said if line.startswith('{"at"')]
+    names = [each["event"] for each in events if each["with"].get("window") == "1"]
+    after_lost = [after for before, after in pairwise(names) if before == "PadLost"]
+    assert after_lost == 20 * ["PadOpened"]

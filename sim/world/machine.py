@@ -35,6 +35,7 @@ from daemon.setup import Identity, QueueLine, Setup
 from daemon.signers import PublicKey
 from daemon.traces.traced_core import TracedCore
 from daemon.traces.transcript import Record
+from daemon.wire.ports import REOPEN_MS
 from protocol.central.entry import Source
 from protocol.central.signing import SigningKey
 from sim.clocks import Clocks
@@ -49,7 +50,6 @@ from sim.world.plan import BEGUN_UTC_MS, Plan
 
 LOOK_MS = 10_000  # daemon.loop: how often the wall clock is read
 LOOK_AT_REST_MS = 60_000  # nobody is there, and nothing differs
-REOPEN_MS = 1_000  # daemon.wire.ports
 BOOT_MS = 12_000  # the count of a Raspberry Pi when systemd starts the daemon
 START_MS = 500
 POLL_MS = 64_000  # of systemd-timesyncd, once it follows a server
@@ -285,10 +285,14 @@ class Machine:
         self.give(PadLost(window, "unplugged"))
 
     def plug(self, window: str) -> None:
-        """And in again."""
-        self.pads[window].line.plug()
-        self.to_pads[window].plug()
-        self._agenda.after(self._random.randint(1, REOPEN_MS), lambda: self.give(PadOpened(window)))
+        """And in again: the port is opened soon, and carries nothing before."""
+
+        def opened() -> None:
+            self.pads[window].line.plug()
+            self.to_pads[window].plug()
+            self.give(PadOpened(window))
+
+        self._agenda.after(self._random.randint(1, REOPEN_MS), opened)
 
     def unplug_queue(self) -> None:
         """The cable of the queue line is out."""
@@ -297,8 +301,12 @@ class Machine:
 
     def plug_queue(self) -> None:
         """And in again."""
-        self.queue_plugged = True
-        self._agenda.after(self._random.randint(1, REOPEN_MS), lambda: self.give(SignalOpened(0)))
+
+        def opened() -> None:
+            self.queue_plugged = True
+            self.give(SignalOpened(0))
+
+        self._agenda.after(self._random.randint(1, REOPEN_MS), opened)
 
     def _reopen(self) -> None:
         for window in self.windows:
