@@ -12,6 +12,7 @@ from daemon.events import (
     Event,
     Fetched,
     RemainsFetched,
+    RemainsSettled,
     Sealed,
     StoreMeasured,
 )
@@ -66,12 +67,11 @@ class Disk:
                 answer = self._done(self._jobs.popleft())
                 if self._jobs:
                     self._begin()
-                if answer is not None:
-                    self._answer(answer)
+                self._answer(answer)
 
         self._agenda.after(stall_ms + takes_ms, end)
 
-    def _done(self, job: StoreJob) -> Event | None:
+    def _done(self, job: StoreJob) -> Event:
         match job:
             case Commit(number, drafts, state):
                 return self._commit(number, drafts, state)
@@ -82,7 +82,8 @@ class Disk:
             case Tend():
                 return StoreMeasured("sound", {"kept": self.journal.last_seq})
             case Settle():
-                return None
+                # A journal in memory has no epoch before its own.
+                return RemainsSettled(0)
 
     def _commit(self, number: int, drafts: tuple[Draft, ...], state: Mapping[str, str]) -> Event:
         try:
