@@ -197,8 +197,12 @@ class Connection:
             self.step, self.trouble = step, trouble
 
     def offer(self, entry: Sealed, *, live: bool = False) -> None:
-        if _name(entry) not in self._in_flight and _name(entry) not in self._live:
-            (self._live if live else self._waiting)[_name(entry)] = entry
+        name = _name(entry)
+        if name in self._in_flight or name in self._live:
+            return
+        if live:
+            self._waiting.pop(name, None)
+        (self._live if live else self._waiting)[name] = entry
 
     def send(self) -> None:
         """Publish what waits, as far as the broker lets us."""
