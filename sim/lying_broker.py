@@ -48,6 +48,8 @@ class Lies:
     receive_maximum: int | None = None
     # How many PUBLISHes it reads before it reads nothing any more, with the connection open.
     reads: int | None = None
+    # Whether it keeps its PUBACKs back until it reads on.
+    holds: bool = False
     # What is sent, as (topic, payload), after each entry; and raw bytes after the subscription.
     after_publish: Callable[[Published], Iterable[tuple[str, bytes]]] = lambda _published: ()
     after_subscribe: bytes = b""
@@ -69,6 +71,7 @@ class LyingBroker:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, STALLED_LEN)
         self._client: socket.socket | None = None
         self._reading_on = threading.Event()
+        self._held = b""
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="lying broker", daemon=True)
 
@@ -93,12 +96,19 @@ class LyingBroker:
                 client.shutdown(socket.SHUT_RDWR)
 
     def read_on(self) -> None:
-        """Read again after `Lies.reads`."""
-        self._reading_on.set()
+        """Read again after `Lies.reads`, and send what `Lies.holds` kept back."""
+        with self._lock:
+            held, self._held = self._held, b""
+            self._reading_on.set()
+            self._put(held)
 
     def send(self, data: bytes) -> None:
         """Send raw bytes to the unit."""
-        with self._lock, contextlib.suppress(OSError):
+        with self._lock:
+            self._put(data)
+
+    def _put(self, data: bytes) -> None:
+        with contextlib.suppress(OSError):
             if self._client is not None:
                 self._client.sendall(data)
 
@@ -128,7 +138,7 @@ class LyingBroker:
                     client = self._tls.wrap_socket(client, server_side=True)
                 self._reading_on.clear()
                 with self._lock:
-                    self._client = client
+                    self._client, self._held = client, b""
                 self.connect_count += 1
                 with client.makefile("rb") as stream:
                     self._talk(stream)
@@ -170,9 +180,16 @@ class LyingBroker:
         if published.qos and code is not None:
             # MQTT 3.1.1 has no way to refuse: it acknowledges and drops.
             reason = bytes((code,)) if version == MQTT5 and code else b""
-            self.send(packet(PUBACK, number + reason))
+            self._acknowledge(packet(PUBACK, number + reason))
         for topic, payload in self.lies.after_publish(published):
             self.send(publish(topic, payload, version))
+
+    def _acknowledge(self, puback: bytes) -> None:
+        with self._lock:
+            if self.lies.holds and not self._reading_on.is_set():
+                self._held += puback
+            else:
+                self._put(puback)
 
 
 def packet(kind: int, body: bytes, flags: int = 0) -> bytes:

@@ -18,7 +18,7 @@ from sim.noise import Noise
 from sim.stores import MemoryJournal
 from sim.world.agenda import Agenda
 from sim.world.broken import Broken
-from sim.world.broker import Broker, Uplink
+from sim.world.broker import Broker
 from sim.world.centre import Centre
 from sim.world.checks import Checks, Journal
 from sim.world.counter import Counter
@@ -29,6 +29,7 @@ from sim.world.line import Line
 from sim.world.machine import UTC_US, Machine
 from sim.world.pad import WindowPad
 from sim.world.plan import BEGUN_UTC_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Plan
+from sim.world.uplink import Uplink
 
 PAD_BAUD, QUEUE_BAUD = 115_200, 9_600
 PLATFORM_KEY = SigningKey.from_seed(bytes(31) + b"\x09")

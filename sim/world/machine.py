@@ -41,12 +41,12 @@ from protocol.central.signing import SigningKey
 from sim.clocks import Clocks
 from sim.world.agenda import Agenda
 from sim.world.broken import Broken
-from sim.world.broker import Uplink
 from sim.world.disk import Disk
 from sim.world.doze import NEVER_MS
 from sim.world.line import Line
 from sim.world.pad import WindowPad
 from sim.world.plan import BEGUN_UTC_MS, Plan
+from sim.world.uplink import Uplink
 
 LOOK_MS = 10_000  # daemon.loop: how often the wall clock is read
 LOOK_AT_REST_MS = 60_000  # nobody is there, and nothing differs
