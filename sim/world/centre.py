@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from central.config import AlarmConfig, StoreConfig
 from central.journal import Epoch
@@ -12,17 +13,27 @@ from central.store import Store
 from central.tables import open_database
 from protocol.central import receipts, topics
 from protocol.central.canonical import canonical
+from protocol.central.chain import Problem
 from protocol.central.entry import KINDS, Source, utc_text
 from protocol.central.signing import SigningKey
 from sim.world.agenda import Agenda
 from sim.world.broker import Broker
-from sim.world.checks import Checks
 from sim.world.plan import MINUTE_MS
 
 GATHER_MS = (1, 20)
 TICK_MS = 15_000
 WATCH_MS = 60_000
 ALARMS = AlarmConfig(silent_ms=90 * MINUTE_MS, gap_ms=30 * MINUTE_MS, withheld_ms=30 * MINUTE_MS)
+
+
+class Witness(Protocol):
+    """Who hears what a platform comes to know."""
+
+    def found(self, source: str, problem: Problem) -> None:
+        """Something is wrong with a unit."""
+
+    def receipt(self, source: Source, upto: int, hash_: str) -> None:
+        """It signs that it holds all up to here."""
 
 
 class Centre:
@@ -37,12 +48,12 @@ class Centre:
         key: SigningKey,
         folder: Path,
         utc_ms: int,
-        checks: Checks,
+        witness: Witness,
     ) -> None:
         self._agenda, self._random, self._broker = agenda, drawn, broker
         self._registry, self._key, self._began_utc_ms = registry, key, utc_ms
         self.store = Store(open_database(StoreConfig(database=folder / "central.db", url=None)))
-        self._checks = checks
+        self._witness = witness
         self._arrivals: list[Arrival] = []
         self._process = 0
         self.is_up = False
@@ -94,10 +105,10 @@ class Centre:
         admitted = [admit(arrival, self._registry, now) for arrival in arrivals]
         outcome = self.store.take(admitted, now, self._sign)
         for finding in outcome.findings:
-            self._checks.found(str(finding.source), finding.problem)
+            self._witness.found(str(finding.source), finding.problem)
         for source, epoch in outcome.receipts:
             assert epoch.receipt is not None
-            self._checks.receipt(source, epoch.upto, epoch.hash)
+            self._witness.receipt(source, epoch.upto, epoch.hash)
             topic = topics.down(source, topics.RECEIPT)
             self._broker.from_platform(topic, epoch.receipt.encode(), retain=True)
 
