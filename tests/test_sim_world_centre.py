@@ -21,14 +21,14 @@ from central.registry import Registry
 from central.registry import Unit as Registered
 from central.tables import open_database
 from daemon.config.uplink import Uplink as UplinkConfig
-from daemon.events import Asked, BrokerUp, Event, ReceiptReceived, Sealed, Taken
+from daemon.events import Asked, BrokerDown, BrokerUp, Event, ReceiptReceived, Sealed, Taken
 from daemon.net.uplink import Uplink
 from protocol.central import schema, topics
 from protocol.central.canonical import canonical
 from protocol.central.chain import Head, Problem
 from protocol.central.entry import KINDS, Source, read
 from sim.brokers import HOST, Mosquitto
-from sim.centres import PLATFORM, Centre
+from sim.centres import PLATFORM, Centre, wait_for
 from sim.journals import Writer, journal, key
 from sim.world import broker as world
 from sim.world import centre as platform
@@ -88,11 +88,27 @@ class AsProcess:
 
     def die_before_it_stores(self, source: Source, entry: Sealed) -> None:
         """It has taken an entry, cannot store it, and is killed; then all could be stored again."""
-        self._rename("entries", "away")
-        self.publish(source, entry)
-        self._centre.wait_for_log("no such table")
+        self._take_in_vain(source, entry)
         self._kill()
         self._rename("away", "entries")
+
+    def lose_the_broker_before_it_stores(self, source: Source, entry: Sealed) -> None:
+        """It has taken an entry, and stores it while there is no broker, which forgets all."""
+        self._take_in_vain(source, entry)
+        self._broker.kill()
+        self._rename("away", "entries")
+        while self._centre.next("stored")["source"] != str(source):
+            pass
+        self._broker.start()
+
+    def _take_in_vain(self, source: Source, entry: Sealed) -> None:
+        def failed_count() -> int:
+            return sum("no such table" in line for line in self._centre.said)
+
+        before = failed_count()
+        self._rename("entries", "away")
+        self.publish(source, entry)
+        wait_for(lambda: failed_count() > before, "sentence")
 
     def _rename(self, table: str, to: str) -> None:
         with sqlite3.connect(self._database) as db:
@@ -171,11 +187,23 @@ class InTheWorld:
         return found.pop(0)
 
     def die_before_it_stores(self, source: Source, entry: Sealed) -> None:
+        self._take(source, entry)
+        self._centre.kill()
+
+    def lose_the_broker_before_it_stores(self, source: Source, entry: Sealed) -> None:
+        self._take(source, entry)
+        self._broker.manners.is_away = True
+        self._broker.tear()
+        self._broker.forget()
+        self._agenda.run(self._agenda.now_ms + max(platform.GATHER_MS))
+        self._broker.manners.is_away = False
+
+    def _take(self, source: Source, entry: Sealed) -> None:
+        """Until it has come, and no further."""
         count = self._arrived_count
         self.publish(source, entry)
         while self._arrived_count == count:
             self._agenda.run(self._agenda.now_ms + 1)
-        self._centre.kill()
 
     @property
     def utc_ms(self) -> int:
@@ -228,7 +256,7 @@ class Unit:
     def hears(self) -> ReceiptReceived | Asked:
         """The next thing the platform says."""
         while not isinstance(event := self._side.event(self.source), ReceiptReceived | Asked):
-            assert isinstance(event, Taken)
+            assert isinstance(event, Taken | BrokerDown | BrokerUp)
         return event
 
     def receipt(self, upto: int) -> None:
@@ -355,6 +383,17 @@ def test_health_is_noted_and_what_it_says_is_missing_is_asked_for(side: Side, on
     one.receipt(3)
     side.report(one.source, health(one, Head(one.writer.head.epoch, 3, "ab" * 32), side.utc_ms))
     assert one.problem()["name"] == "fork"
+
+
+def test_receipt_that_is_due_while_the_broker_is_away_comes_when_it_is_back(
+    side: Side, one: Unit
+) -> None:
+    texts = one.write(3)
+    one.send(*texts[:2])
+    one.receipt(2)
+    side.lose_the_broker_before_it_stores(one.source, sealed(texts[2]))
+    assert one.hears() == one.expected(3)
+    assert one.stored == texts
 
 
 def test_killed_before_it_stores_gets_all_again_and_stores_it_once(side: Side, one: Unit) -> None:

@@ -93,12 +93,12 @@ class Broker:
             self._agenda.after(at_ms - self._agenda.now_ms, hand_on)
 
     def from_platform(self, topic: str, payload: bytes, *, retain: bool) -> None:
-        """What the platform says to a unit."""
-        if self.manners.is_away:
-            return
+        """What the platform says to a unit; to a broker that is away it says the last again."""
         if retain:
             self._retained[topic] = payload
             self._receipts.append(payload)
+        if self.manners.is_away:
+            return
         for source, uplink in self._uplinks.items():
             if topic.startswith(_down_to(source)) and uplink.is_up:
                 self._down(source, topic, payload)

@@ -118,7 +118,9 @@ class Centre:
 
     def _tick(self) -> None:
         self._agenda.after(TICK_MS, self._living(self._tick))
-        for ask in self.store.take_due_asks(self.utc_ms):
+        # Without a broker none is spent.
+        asks = [] if self._broker.manners.is_away else self.store.take_due_asks(self.utc_ms)
+        for ask in asks:
             value = {"epoch": ask.epoch, "from": ask.first, "upto": ask.last}
             topic = topics.down(ask.source, topics.ASK)
             self._broker.from_platform(topic, canonical(value), retain=False)
