@@ -136,6 +136,16 @@ class Core:
             times.append(self._trials.wake_at_ms())
         return min((at for at in times if at is not None), default=None)
 
+    @property
+    def delivered(self) -> int:
+        """Up to which entry the platform's receipts count."""
+        return self._outbox.delivered
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that was decided is on disk."""
+        return self._ledger.settled
+
     def _effects(self, now_ms: int) -> tuple[Effect, ...]:
         effects: list[Effect] = []
         commit = self._ledger.poll(now_ms)

@@ -140,8 +140,8 @@ class Hall:
     def _is_delivered(self) -> bool:
         return all(
             machine.core is not None
-            and machine.core._ledger.settled
-            and machine.core._outbox.delivered == machine.disk.journal.last_seq
+            and machine.core.settled
+            and machine.core.delivered == machine.disk.journal.last_seq
             and all(pad.is_at_rest for pad in machine.pads.values())
             for machine in self.machines
         )

@@ -204,7 +204,7 @@ class Machine:
                     return
             self._do(effect)
         if self.core is core:
-            self.stepped(self.source, core._outbox.delivered)
+            self.stepped(self.source, core.delivered)
             self.plan_wake(stepped_ms=now_ms)
 
     def plan_wake(self, stepped_ms: int | None = None) -> None:
