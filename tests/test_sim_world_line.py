@@ -24,9 +24,10 @@ from sim.world.plan import draw
 
 BAUD = 115200
 HANG_S = 10.0
-# Longer than the double needs for anything that is sent here.
-PATIENCE_MS = 60_000
+# Longer than the double needs for anything that is to arrive here.
+PATIENCE_MS = 1_000
 EVERY_BYTE = bytes(range(256))
+MINUTE_LEN = 60 * BAUD // 10  # what the line carries in a minute
 FRAMES = [encode(b"frame %d" % number) for number in range(100)]
 
 
@@ -153,6 +154,17 @@ def test_pulled_cable_loses_what_is_under_way_and_what_is_said_into_it(
     line.pull()
     line.pad_says(b"to nobody")
     line.unit_says(b"to nobody")
+    line.put_back()
+    line.pad_says(b"from the pad")
+    line.unit_says(b"from the unit")
+    assert line.unit_hears(len(b"from the pad")) == b"from the pad"
+    assert line.pad_hears(len(b"from the unit")) == b"from the unit"
+
+
+def test_what_was_lost_holds_up_nothing_that_is_said_later(line: OnPty | InTheWorld) -> None:
+    line.pad_says(bytes(MINUTE_LEN))
+    line.unit_says(bytes(MINUTE_LEN))
+    line.pull()
     line.put_back()
     line.pad_says(b"from the pad")
     line.unit_says(b"from the unit")

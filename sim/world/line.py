@@ -60,7 +60,7 @@ class Line:
 
     def unplug(self) -> None:
         """Pull the cable."""
-        self.plugged, self.under_way = False, 0
+        self.plugged, self.under_way, self._free_ms = False, 0, 0
         self._cable += 1
 
     def plug(self) -> None:
