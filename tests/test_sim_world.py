@@ -9,6 +9,7 @@ from protocol.central.entry import Source
 from protocol.central.signing import SigningKey
 from sim.__main__ import main
 from sim.world import command
+from sim.world.day import Day
 from sim.world.hall import Hall
 from sim.world.plan import CITIZENS, CLERKS, TROUBLES, draw
 
@@ -50,7 +51,7 @@ def test_seeds_that_once_broke_a_promise_keep_it() -> None:
 
 def history(seed: int, hours: float, folder: Path, *, dozes: bool = True) -> list[str]:
     hall = Hall(draw(seed), folder, dozes=dozes)
-    hall.run(hours)
+    Day(hall).live(hours)
     hall.close()
     return [one.text for machine in hall.machines for one in machine.disk.journal.entries]
 

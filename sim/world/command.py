@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sim.world.broken import Broken
-from sim.world.hall import Day, Hall
+from sim.world.day import Account, Day
+from sim.world.hall import Hall
 from sim.world.plan import HOUR_MS, Plan, draw
 
 NAME = "world"
@@ -29,7 +30,7 @@ class Run:
     """What became of one seed: its day, or why it is none."""
 
     plan: Plan
-    day: Day | None
+    day: Account | None
     broken: str = ""
 
 
@@ -70,7 +71,7 @@ def live(
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         hall = Hall(plan, Path(folder), dozes=dozes, trace=trace)
         try:
-            return Run(plan, hall.run(hours))
+            return Run(plan, Day(hall).live(hours))
         except Broken as broken:
             return Run(plan, None, f"after {hall.agenda.now_ms / 1000:.3f} s: {broken}")
         finally:
@@ -82,7 +83,7 @@ def again(seed: int, hours: float) -> str:
     return f"python -m sim --seed {seed} --hours {hours:g}"
 
 
-def _described(plan: Plan, day: Day) -> str:
+def _described(plan: Plan, day: Account) -> str:
     said = asdict(day) | {"windows": plan.units, "troubles": day.troubles or "none"}
     return "\n".join(f"{name}: {value}" for name, value in said.items())
 

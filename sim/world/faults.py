@@ -3,15 +3,12 @@
 import random
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from sim.noise import Noise
 from sim.world.agenda import Script
+from sim.world.hall import Hall
 from sim.world.machine import Machine
 from sim.world.plan import TROUBLES
-
-if TYPE_CHECKING:
-    from sim.world.hall import Hall
 
 EFFECTS_MAX = 40  # a daemon dies within so many effects, wherever that is
 STEPS_US = (-3_600_000_000, -61_000_000, -1_500_000, 1_500_000, 61_000_000, 3_600_000_000)
@@ -21,8 +18,8 @@ Heal = Callable[[], None]
 class Faults:
     """A method for each kind of plan.TROUBLES: it strikes, and returns how it is healed."""
 
-    def __init__(self, hall: "Hall", drawn: random.Random, say: Callable[[str], None]) -> None:
-        self._hall, self._random, self._say = hall, drawn, say
+    def __init__(self, hall: Hall, drawn: random.Random) -> None:
+        self._hall, self._random = hall, drawn
         self.struck: Counter[str] = Counter()
 
     def script(self, name: str, until_ms: int) -> Script:
@@ -40,10 +37,10 @@ class Faults:
             lasts_ms = min(
                 self._random.randint(kind.least_ms, kind.most_ms), until_ms - agenda.now_ms
             )
-            self._say(f"{name} for {lasts_ms} ms")
+            self._hall.say(f"{name} for {lasts_ms} ms")
             yield lasts_ms
             heal()
-            self._say(f"{name} is over")
+            self._hall.say(f"{name} is over")
 
     # -- lines
 

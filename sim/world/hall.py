@@ -1,10 +1,8 @@
-"""A hall put together from its plan, its day, and what it came to."""
+"""A hall put together from its plan: machines, pads, lines, counters, broker, centre."""
 
 import json
 import random
-from collections import Counter as Counts
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,39 +15,20 @@ from sim.clocks import Clocks
 from sim.noise import Noise
 from sim.stores import MemoryJournal
 from sim.world.agenda import Agenda
-from sim.world.broken import Broken
 from sim.world.broker import Broker
 from sim.world.centre import Centre
 from sim.world.checks import Checks, Journal
 from sim.world.counter import Counter
 from sim.world.disk import Disk
 from sim.world.doze import Doze
-from sim.world.faults import Faults
 from sim.world.line import Line
 from sim.world.machine import UTC_US, Machine
 from sim.world.pad import WindowPad
-from sim.world.plan import BEGUN_UTC_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Plan
+from sim.world.plan import BEGUN_UTC_MS, Plan
 from sim.world.uplink import Uplink
 
 PAD_BAUD, QUEUE_BAUD = 115_200, 9_600
 PLATFORM_KEY = SigningKey.from_seed(bytes(31) + b"\x09")
-# Of a day: trouble until here, then everything is healed and has time to come to rest.
-TROUBLE_SHARE = 0.8
-REST_MS = 15 * MINUTE_MS
-TICKET_MS = 3 * HOUR_MS  # the last one may bring four cases, or be followed by a lunch
-LOOK_MS = 5 * SECOND_MS
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """What happened in a hall that kept every promise."""
-
-    window_ms: int
-    entries: int
-    ratings: dict[str, int]
-    presses: int
-    steps: int
-    troubles: dict[str, int]
 
 
 class Terminals:
@@ -79,7 +58,7 @@ class Hall:
         self.agenda = Agenda()
         self.checks = Checks(self.agenda, plan)
         self.terminals = Terminals()
-        self.broker = Broker(self.agenda, self._drawn("broker"))
+        self.broker = Broker(self.agenda, self.drawn("broker"))
         self._of_window: dict[str, Machine] = {}
         self._heard_ms: dict[str, int] = {}  # when each window's pad was heard last
         self.machines = [self._machine(index, part) for index, part in enumerate(plan.units)]
@@ -90,54 +69,25 @@ class Hall:
             }
         )
         self.centre = Centre(
-            self.agenda, self._drawn("centre"), self.broker, registry, PLATFORM_KEY, folder,
+            self.agenda, self.drawn("centre"), self.broker, registry, PLATFORM_KEY, folder,
             BEGUN_UTC_MS, self.checks,
         )  # fmt: skip
-        self.faults = Faults(self, self._drawn("faults"), self._say)
         self.counters = [
             self._counter(machine, window)
             for machine in self.machines
             for window in machine.windows
         ]
 
-    # -- a day
+    # -- how it stands
 
-    def run(self, hours: float) -> Day:
-        """Let so many hours pass, with all that the plan has in store; raises Broken."""
-        agenda, day_ms = self.agenda, int(hours * HOUR_MS)
-        trouble_ms = int(day_ms * TROUBLE_SHARE)
-        for machine in self.machines:
-            machine.boot()
-        for counter in self.counters:
-            agenda.follow(counter.work(day_ms))
-        for name in self.plan.troubles:
-            agenda.follow(self.faults.script(name, trouble_ms))
-        agenda.run(day_ms)
-        self._rest(self._are_closed, "the tickets end", TICKET_MS)
-        self._rest(self._is_delivered, "every entry is delivered")
-        for counter in self.counters:
-            agenda.follow(counter.last_case())
-        self._rest(self._are_closed, "the last cases end")
-        self._rest(self._is_delivered, "every entry is delivered")
-        self._judge()
-        return self._day()
-
-    def close(self) -> None:
-        """Let go of the platform's database."""
-        self.centre.close()
-
-    def _rest(self, is_true: Callable[[], bool], what: str, most_ms: int = REST_MS) -> None:
-        """Liveness: healed, a hall comes to rest by itself."""
-        until_ms = self.agenda.now_ms + most_ms
-        while not is_true():
-            if self.agenda.now_ms >= until_ms:
-                raise Broken(f"healed for {most_ms // MINUTE_MS} minutes, and in vain until {what}")
-            self.agenda.run(self.agenda.now_ms + LOOK_MS)
-
-    def _are_closed(self) -> bool:
+    @property
+    def is_empty(self) -> bool:
+        """No clerk has work left, and nobody stands before a pad."""
         return all(counter.is_closed for counter in self.counters)
 
-    def _is_delivered(self) -> bool:
+    @property
+    def is_delivered(self) -> bool:
+        """Every unit runs, and all it has decided is on disk and receipted."""
         return all(
             machine.core is not None
             and machine.core.settled
@@ -146,33 +96,18 @@ class Hall:
             for machine in self.machines
         )
 
-    def _judge(self) -> None:
-        for machine in self.machines:
-            self.checks.finish(machine.source, machine.clocks)
-        for counter in self.counters:
-            window = counter.window
-            source = self._of_window[window].source
-            self.checks.last_case(source, window, counter.said[-1])
-            if self.plan.is_calm:
-                self.checks.calm(window, source, counter.said)
+    def source(self, window: str) -> Source:
+        """The unit of a window."""
+        return self._of_window[window].source
 
-    def _day(self) -> Day:
-        outcomes: Counts[str] = Counts()
-        for journal in self.checks.journals.values():
-            for counted in journal.windows.values():
-                outcomes.update(data["outcome"] for data in counted.ratings.values())
-        return Day(
-            window_ms=self.agenda.now_ms * len(self.plan.windows),
-            entries=sum(journal.seq for journal in self.checks.journals.values()),
-            ratings=dict(sorted(outcomes.items())),
-            presses=self.checks.press_count,
-            steps=self.checks.step_count,
-            troubles=dict(sorted(self.faults.struck.items())),
-        )
+    def close(self) -> None:
+        """Let go of the platform's database."""
+        self.centre.close()
 
     # -- what is said of it
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """A line of the trace, if there is one."""
         if self._trace is not None:
             self._trace(f"-- {self.agenda.now_ms / 1000:.3f} s: {text}")
 
@@ -183,14 +118,15 @@ class Hall:
 
     # -- what it is made of
 
-    def _drawn(self, who: str) -> random.Random:
+    def drawn(self, who: str) -> random.Random:
+        """The chance of one of its parts: nobody else's draws change it."""
         return random.Random(f"{who} {self.plan.seed}")
 
     def _key(self, index: int) -> SigningKey:
         return SigningKey.from_seed(bytes(31) + bytes([index + 1]))
 
     def _machine(self, index: int, windows: tuple[str, ...]) -> Machine:
-        agenda, plan, drawn = self.agenda, self.plan, self._drawn(f"machine {index}")
+        agenda, plan, drawn = self.agenda, self.plan, self.drawn(f"machine {index}")
         source = Source("330102", "h01", f"w{index + 1:02}")
         self.checks.journals[source] = Journal()
         key = self._key(index)
@@ -208,7 +144,7 @@ class Hall:
         self._of_window |= dict.fromkeys(windows, machine)
         machine.pads = {window: self._pad(machine, window) for window in windows}
         machine.to_pads = {
-            window: Line(agenda, self._drawn(f"to pad {window}"), PAD_BAUD, pad.hear)
+            window: Line(agenda, self.drawn(f"to pad {window}"), PAD_BAUD, pad.hear)
             for window, pad in machine.pads.items()
         }
         return machine
@@ -218,11 +154,11 @@ class Hall:
             self._heard_ms[window] = self.agenda.now_ms
             machine.hear_pad(window, data)
 
-        line = Line(self.agenda, self._drawn(f"from pad {window}"), PAD_BAUD, arrive)
-        return WindowPad(self.agenda, self._drawn(f"pad {window}"), window, self, line)
+        line = Line(self.agenda, self.drawn(f"from pad {window}"), PAD_BAUD, arrive)
+        return WindowPad(self.agenda, self.drawn(f"pad {window}"), window, self, line)
 
     def _counter(self, machine: Machine, window: str) -> Counter:
-        drawn = self._drawn(f"counter {window}")
+        drawn = self.drawn(f"counter {window}")
         line = Line(self.agenda, drawn, QUEUE_BAUD, machine.hear_queue)
         pad, write = machine.pads[window], partial(self.terminals.write, line)
         return Counter(self.agenda, drawn, self.plan, window, pad, write)
@@ -241,8 +177,7 @@ class Hall:
 
     def shown(self, pad: WindowPad) -> None:
         """Its face has changed."""
-        source = self._of_window[pad.window].source
-        counted = self.checks.journals[source].windows[pad.window]
+        counted = self.checks.journals[self.source(pad.window)].windows[pad.window]
         self.checks.shown(pad.window, pad.face, pad.prompt_id, counted)
 
     def roused(self, pad: WindowPad) -> None:
