@@ -52,6 +52,7 @@ TOOLS: dict[str, tuple[Callable[[], object], str]] = {
     "java": (lambda: shutil.which("javac"), "apt install openjdk-17-jdk-headless"),
     "go": (lambda: shutil.which("go"), "apt install golang-go"),
     "postgres": (Postgres.available, "apt install postgresql"),
+    "atheris": (lambda: find_spec("atheris"), "pip install atheris (Python 3.11 to 3.13)"),
     "rpi_lgpio": (lambda: find_spec("RPi"), "pip install rpi-lgpio (Python 3.13: swig, too)"),
     "systemd": (
         lambda: shutil.which("systemd-analyze") and shutil.which("openssl") and os.geteuid() == 0,

@@ -27,6 +27,7 @@ IMPORTED_IN = {
     "PIL": {"daemon/front/picture.py"},
     "RPi": {"daemon/front/gpio.py"},
     "amqtt": {"sim/brokers.py"},
+    "atheris": {"sim/fuzz/engine.py"},
     "click": {
         "provisioning/__main__.py",
         "provisioning/console.py",
@@ -101,6 +102,7 @@ PURE = (
     "provisioning/pad/plan.py",
     "provisioning/pad/uf2.py",
     "provisioning/office/windows.py",
+    "sim/fuzz/tape.py",
     *(
         f"central/{name}.py"
         for name in (

@@ -1,0 +1,70 @@
+"""A hunt: an engine started on one target, and what it says at its end. Real I/O."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+
+from sim.fuzz.catalogue import find
+
+# An input that takes so long stalls whoever reads it; one that takes so much memory, too. What the
+# targets load takes 60 MB before the first input.
+INPUT_S_MAX = 5
+MEMORY_MB_MAX = 512
+# After its time an engine finishes the input it is at, and writes its figures.
+LATE_S_MAX = 60
+# How much of an engine's last words is shown with a finding: the whole trace.
+WORDS_LEN_MAX = 4000
+
+_INPUTS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
+_EDGES = re.compile(r"\bcov: (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """What a hunt did: inputs tried, edges of our code reached, and the input that broke it."""
+
+    inputs: int
+    edges: int
+    found: bytes | None
+    words: str
+
+
+def is_possible() -> bool:
+    """Whether the engine is installed; there is none for every machine."""
+    return find_spec("atheris") is not None
+
+
+def hunt(name: str, seconds: int, folder: Path, *, seed: int = 0) -> Catch:
+    """Hunt for a time; `folder` keeps the inputs that reached something new, for the next hunt."""
+    kept, caught = folder / "inputs", folder / "caught"
+    for made in (kept, caught):
+        made.mkdir(parents=True, exist_ok=True)
+    sow(kept, find(name).seeds())
+    said = subprocess.run(
+        [
+            sys.executable, "-m", "sim.fuzz.engine", name, str(kept),
+            f"-max_total_time={seconds}", f"-seed={seed}", f"-timeout={INPUT_S_MAX}",
+            f"-rss_limit_mb={MEMORY_MB_MAX}", f"-artifact_prefix={caught}/",
+            "-use_value_profile=1", "-print_final_stats=1",
+        ],
+        capture_output=True, text=True, errors="replace", timeout=seconds + LATE_S_MAX, check=False,
+    )  # fmt: skip
+    words = said.stdout + said.stderr
+    inputs, edges = _INPUTS.search(words), _EDGES.findall(words)
+    found = next((path.read_bytes() for path in sorted(caught.iterdir())), None)
+    if found is None and (said.returncode or inputs is None or not edges):
+        raise RuntimeError(f"the engine of {name} ended by itself:\n{words[-WORDS_LEN_MAX:]}")
+    # The trace of what a target raised goes to stdout; of what took too long there is none.
+    told = (said.stdout.strip() or said.stderr)[-WORDS_LEN_MAX:]
+    return Catch(int(inputs[1]) if inputs else 1, int(edges[-1]) if edges else 0, found, told)
+
+
+def sow(folder: Path, inputs: Iterable[bytes]) -> None:
+    """Write inputs under names that say what is in them, so that each is there once."""
+    for data in inputs:
+        (folder / sha256(data).hexdigest()[:16]).write_bytes(data)
