@@ -13,6 +13,7 @@ from protocol.pad.line import (
 )
 from protocol.pad.link import PadEnd, UnitEnd
 from protocol.pad.messages import (
+    COMMAND_MAX,
     FULL,
     IDLE,
     POWER_ON,
@@ -130,6 +131,16 @@ def test_pad_when_a_command_is_repeated_or_old_then_applies_it_once_and_answers_
     assert pad.received(2, bytes_of(opened, SelfTest(BOOT, 256))) == []
     assert messages_in(pad.poll(2))[0].command == 257
     assert pad.received(3, bytes_of(Close(BOOT, 258, 7, THANKS))) == [Close(BOOT, 258, 7, THANKS)]
+
+
+def test_pad_when_a_command_has_no_number_it_could_echo_then_only_answers_it():
+    pad = new_pad()
+    pad.poll(0)
+    assert pad.received(1, bytes_of(Open(BOOT, COMMAND_MAX + 1, 7, 9, *LOOK))) == []
+    assert [message.command for message in messages_in(pad.poll(1))] == [0]
+    last = Close(BOOT, COMMAND_MAX, 7, IDLE, *LOOK)
+    assert pad.received(2, bytes_of(last)) == [last]
+    assert [message.command for message in messages_in(pad.poll(2))] == [COMMAND_MAX]
 
 
 def test_pad_when_the_unit_means_another_boot_then_only_says_hello():

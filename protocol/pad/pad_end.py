@@ -58,7 +58,7 @@ class PadEnd(End):
                 commands.append(message)
             else:
                 self.status_due = True
-                if message.seq > self.status.command:
+                if self.status.command < message.seq <= messages.COMMAND_MAX:
                     self.status.command = message.seq
                     commands.append(message)
             self._heard_ticks = now_ticks
