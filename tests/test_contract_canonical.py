@@ -63,6 +63,9 @@ def test_canonical_when_parsed_and_written_again_then_stays_the_same(value: Any)
         "1 2",
         b"\xff",
         b'"\xed\xa0\x80"',
+        '"\ud800"',
+        '"\\ud83d"',
+        '{"a":[{"\\uDE00":1}]}',
         "[" * 100_000,
         "1" * 5_000,
     ],
@@ -71,6 +74,10 @@ def test_canonical_when_parsed_and_written_again_then_stays_the_same(value: Any)
 def test_parse_when_the_text_is_loose_then_refuses_it(text: str | bytes) -> None:
     with pytest.raises(BadJson):
         parse(text)
+
+
+def test_parse_when_both_halves_of_a_character_are_named_then_reads_it() -> None:
+    assert parse('["\\ud83d\\ude00","\\\\ud83d"]') == ["\U0001f600", "\\ud83d"]
 
 
 def nested(depth: int) -> list[Any]:

@@ -100,6 +100,11 @@ def test_read_when_given_any_bytes_then_raises_nothing_else(junk: bytes) -> None
         read(junk, KEYS)
 
 
+def test_read_when_a_text_in_it_cannot_be_written_then_refuses() -> None:
+    with pytest.raises(BadReceipt):
+        read(VECTORS["receipt"].replace("/330102/", "/\\ud83d/"), KEYS)
+
+
 def test_read_when_it_is_too_long_then_refuses() -> None:
     with pytest.raises(BadReceipt, match="longer"):
         read(VECTORS["receipt"] + " " * 1024, KEYS)

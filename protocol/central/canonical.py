@@ -1,6 +1,7 @@
 """Canonical JSON: one value, one text, so that a hash or a signature means the value (pure)."""
 
 import json
+import re
 from typing import Any
 
 import rfc8785
@@ -24,6 +25,8 @@ class _NotPlain(Exception):
     """Something in which RFC 8785 and the standard encoder could differ."""
 
 
+# Halves of a character are the UTF-16 units from D800 to DFFF (RFC 7493 2.1 forbids them alone).
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _TEXT = frozenset((str,))
 _SCALARS = _TEXT | {bool, type(None)}
 # For plain values (see _is_plain) the encoder in C gives the text of RFC 8785, six times faster.
@@ -43,10 +46,15 @@ def canonical(value: Any) -> bytes:
 
 
 def parse(text: str | bytes) -> Any:
-    """Read strict JSON: no member twice, no NaN, UTF-8 only."""
+    """Read strict JSON: no member twice, no NaN, UTF-8 only, and no half of a character."""
     try:
-        text = text if isinstance(text, str) else text.decode()
-        return _decoder.decode(text)
+        # Both ways round, because a str may hold half a character.
+        text = (text.encode() if isinstance(text, str) else text).decode()
+        value = _decoder.decode(text)
+        if _HALF.search(text):
+            # JSON may name a half by its number, and then nobody can write it down again.
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except BadJson:
         raise
     except (ValueError, RecursionError) as error:
