@@ -296,6 +296,8 @@ def bad_messages() -> list[tuple[str, Arrival]]:
         ("bad_note", Arrival(topics.up(SOURCE, topics.HEALTH), b"x" * (NOTE_LEN_MAX + 1))),
         ("bad_note", Arrival(topics.up(SOURCE, topics.HEALTH), b'{"head":7}')),
         ("bad_note", Arrival(topics.up(SOURCE, topics.STATE), b"\xff")),
+        ("bad_note", Arrival(topics.up(SOURCE, topics.STATE), b'{"state":"\\ud800"}')),
+        ("bad_note", Arrival(topics.up(SOURCE, topics.STATE), b"[" * 900 + b"]" * 900)),
     ]
 
 

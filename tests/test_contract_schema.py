@@ -187,3 +187,11 @@ def test_problems_when_a_name_is_dirty_then_the_sentence_stays_one_short_line() 
     (sentence,) = schema.data_problems("test", example("test") | {"a\nWARNING b" * 50: 1})
     assert sentence.isprintable()
     assert len(sentence) <= schema.SENTENCE_LEN_MAX
+
+
+def test_problems_when_a_value_is_nested_without_end_then_says_so() -> None:
+    deep: Any = 1
+    for _ in range(600):
+        deep = [deep]
+    (sentence,) = schema.data_problems("test", example("test") | {"detail": deep})
+    assert sentence == "data: nested too deeply, or no text"

@@ -50,12 +50,14 @@ def load(name: str) -> dict[str, Any]:
 
 def _sentences(name: str, value: Any, prefix: str) -> list[str]:
     validator = _validators()[name]
-    if validator.is_valid(value):
-        return []
-    return [
-        _sentence(error, name, prefix)
-        for error in islice(validator.iter_errors(value), PROBLEM_COUNT_MAX)
-    ]
+    try:
+        if validator.is_valid(value):
+            return []
+        errors = list(islice(validator.iter_errors(value), PROBLEM_COUNT_MAX))
+    except ValueError:
+        # jsonschema-rs goes 255 levels deep, and reads UTF-8 alone.
+        return [f"{prefix or name}: nested too deeply, or no text"]
+    return [_sentence(error, name, prefix) for error in errors]
 
 
 def _sentence(error: ValidationError, name: str, prefix: str) -> str:
