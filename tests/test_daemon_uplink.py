@@ -271,7 +271,8 @@ def test_ask_when_well_formed_is_passed_on_and_nothing_else_is(mosquitto, platfo
     wrong = [
         "", "[]", "{}", '{"epoch":1,"from":1,"upto":2}', '{"epoch":"a","from":true,"upto":2}',
         '{"epoch":"a","from":1.5,"upto":2}', '{"epoch":"a","from":1}', "x" * 5000, b"\xff",
-        '{"epoch":"a","from":1,"from":1,"upto":2}',
+        '{"epoch":"a","from":1,"from":1,"upto":2}', '{"epoch":"a","from":2,"upto":1}',
+        '{"epoch":"a","from":0,"upto":2}', '{"epoch":"a","from":1,"upto":9007199254740992}',
     ]  # fmt: skip
     for payload in wrong:
         platform.say(ASK_TOPIC, payload)

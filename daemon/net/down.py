@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from daemon.events import Asked, ReceiptReceived, ReceiptRefused
 from protocol.central import receipts, topics
-from protocol.central.canonical import BadJson, parse
+from protocol.central.canonical import INT_MAX, BadJson, parse
 from protocol.central.entry import Source
 from protocol.central.receipts import BadReceipt
 from protocol.central.signing import VerifyKey
@@ -46,4 +46,5 @@ def _asked(payload: bytes) -> Asked | None:
     epoch, first, last = value["epoch"], value["from"], value["upto"]
     if type(epoch) is not str or type(first) is not int or type(last) is not int:
         return None
-    return Asked(epoch, first, last)
+    # Not signed: a number that no journal can hold must not reach the journal.
+    return Asked(epoch, first, last) if 1 <= first <= last <= INT_MAX else None
