@@ -20,6 +20,13 @@ LATE_S_MAX = 60
 # How much of an engine's last words is shown with a finding: the whole trace.
 WORDS_LEN_MAX = 4000
 
+# What texts are made of and chance seldom makes: libFuzzer puts it into inputs here and there.
+DICTIONARY = (
+    "null", "true", "-1", "1e999", "0.5", "9007199254740992", "18446744073709551616", "é", "评",
+    "\\ud83d", "\\u00e9", "\\u0000", '""', "{}", "[[", "]]", "[" * 64, "]" * 64, '"""', "'" * 3,
+    "\r\n", "{window}", "= {", "= [", "nan", "inf", "\0",
+)  # fmt: skip
+
 _INPUTS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 _EDGES = re.compile(r"\bcov: (\d+)")
 
@@ -45,12 +52,14 @@ def hunt(name: str, seconds: int, folder: Path, *, seed: int = 0) -> Catch:
     for made in (kept, caught):
         made.mkdir(parents=True, exist_ok=True)
     sow(kept, find(name).seeds())
+    dictionary = folder / "dictionary"
+    dictionary.write_text("".join(f'"{_escaped(word)}"\n' for word in DICTIONARY))
     said = subprocess.run(
         [
             sys.executable, "-m", "sim.fuzz.engine", name, str(kept),
             f"-max_total_time={seconds}", f"-seed={seed}", f"-timeout={INPUT_S_MAX}",
             f"-rss_limit_mb={MEMORY_MB_MAX}", f"-artifact_prefix={caught}/",
-            "-use_value_profile=1", "-print_final_stats=1",
+            f"-dict={dictionary}", "-use_value_profile=1", "-print_final_stats=1",
         ],
         capture_output=True, text=True, errors="replace", timeout=seconds + LATE_S_MAX, check=False,
     )  # fmt: skip
@@ -68,3 +77,7 @@ def sow(folder: Path, inputs: Iterable[bytes]) -> None:
     """Write inputs under names that say what is in them, so that each is there once."""
     for data in inputs:
         (folder / sha256(data).hexdigest()[:16]).write_bytes(data)
+
+
+def _escaped(word: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in word.encode())
