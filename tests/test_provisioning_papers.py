@@ -1,5 +1,6 @@
 """The three papers: whatever is changed, exchanged or damaged on their way is noticed."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -99,6 +100,26 @@ def test_grant_for_another_request_then_refused() -> None:
         Grant.read(GRANT.write("t0ken"), "another")
     with pytest.raises(BadPaper, match="does not answer this unit's request"):
         Grant.read(changed(GRANT.write("t0ken"), platformKey="another"), "t0ken")
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"seal": "é" * 64}, {"settings": {"case": {"prompt_s": float("inf")}}}],
+    ids=["a seal in other letters", "settings that cannot be written"],
+)
+def test_grant_that_nobody_can_have_sealed_then_refused(members: dict[str, Any]) -> None:
+    value = {**parse(GRANT.write("t0ken")), **members}
+    with pytest.raises(BadPaper, match="does not answer"):
+        Grant.read(json.dumps(value).replace("Infinity", "1e999").encode(), "t0ken")
+
+
+@pytest.mark.parametrize("name", ["paper", "version"])
+def test_paper_of_a_strangers_kind_then_no_more_than_a_line_of_it_is_shown(name: str) -> None:
+    raw = changed(INVITATION.write(), **{name: "\x1b[2J\n" + "x" * 500})
+    with pytest.raises(BadPaper) as refused:
+        Invitation.read(raw)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 120
 
 
 @pytest.mark.parametrize(

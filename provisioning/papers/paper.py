@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from protocol.central.canonical import ContractError, canonical, parse
+from protocol.central.canonical import BadJson, ContractError, canonical, parse
 from provisioning.errors import ProvisioningError
 
 VERSION = 1
 # A configuration and two certificates are 8 KiB.
 PAPER_LEN_MAX = 64 * 1024
+SHOWN_LEN_MAX = 50
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -35,11 +36,11 @@ def read(kind: str, raw: bytes, members: Mapping[str, type]) -> dict[str, Any]:
         raise BadPaper(f"this is no {kind}, or it is damaged: {error}", again) from error
     if not isinstance(value, dict) or value.get("paper") != kind:
         found = value.get("paper") if isinstance(value, dict) else None
-        what = f"it is a {found}" if isinstance(found, str) else "something else"
-        raise BadPaper(f"this is no {kind}, but {what[:60]}", again)
+        what = f"it is a {_shown(found)}" if isinstance(found, str) else "something else"
+        raise BadPaper(f"this is no {kind}, but {what}", again)
     if value.get("version") != VERSION:
         raise BadPaper(
-            f"the {kind} is of version {str(value.get('version'))[:20]}, "
+            f"the {kind} is of version {_shown(value.get('version'))}, "
             f"this program knows {VERSION}",
             "bring both sides to the same release",
         )
@@ -51,6 +52,12 @@ def read(kind: str, raw: bytes, members: Mapping[str, type]) -> dict[str, Any]:
     return value
 
 
+def _shown(found: object) -> str:
+    """What a stranger wrote, as it may stand in a sentence on a terminal."""
+    text = found if isinstance(found, str) else repr(found)
+    return "".join(char if char.isprintable() else "?" for char in text[:SHOWN_LEN_MAX])
+
+
 def seal(token: str, members: Mapping[str, Any]) -> str:
     """What proves that who wrote the paper knows the token."""
     unsealed = {name: value for name, value in members.items() if name != "seal"}
@@ -59,7 +66,12 @@ def seal(token: str, members: Mapping[str, Any]) -> str:
 
 def is_sealed(token: str, members: Mapping[str, Any]) -> bool:
     """Whether `seal` in the members is that of this token."""
-    return hmac.compare_digest(str(members.get("seal")), seal(token, members))
+    try:
+        own = seal(token, members)
+    except BadJson:
+        # What cannot be written was sealed by nobody.
+        return False
+    return hmac.compare_digest(str(members.get("seal")).encode(), own.encode())
 
 
 def time_text(time: datetime) -> str:
