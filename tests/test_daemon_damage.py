@@ -15,7 +15,9 @@ import pytest
 
 from daemon.disk.journal import Journal
 from daemon.disk.salvage import salvage
+from daemon.disk.state_rows import HEAD, INSERT, Row
 from daemon.events import Restored, Sealed
+from protocol.central.canonical import INT_MAX
 from protocol.central.entry import Draft, Source, Stamp, digest
 from protocol.central.signing import SigningKey
 from sim import damage
@@ -190,6 +192,40 @@ def test_sector_that_cannot_be_read_costs_no_more_than_itself(
     found = salvage(Whole(holed), files[WAL], None, lambda: False)
     assert found.count >= 57
     assert [7, 7] in [list(gap) for gap in found.missing]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"seq":null,"hash":"","pruned":0,"rows":{}}',
+        '{"seq":3,"hash":"","pruned":0,"rows":[]}',
+        '{"seq":3,"hash":"","pruned":4,"rows":{}}',
+        '{"seq":1e999,"hash":"","pruned":0,"rows":{}}',
+    ],
+)
+def test_head_that_is_written_soundly_and_says_nonsense_then_journal_is_set_aside(
+    journals: tuple[Journals, ...], tmp_path: Path, value: str
+) -> None:
+    for name, data in journals[2].files.items():
+        (tmp_path / name).write_bytes(data)
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as db:
+        db.execute(INSERT, Row.of(HEAD, value, 99))
+        db.commit()
+    with Journal(tmp_path / DATABASE, SOURCE, KEY) as journal:
+        assert journal.restored.salvage is not None
+        assert journal.restored.salvage["salvaged"] == len(journals[2].entries)
+
+
+def test_entry_with_a_number_that_no_journal_can_hold_then_left_where_it_is() -> None:
+    def found(seq: int) -> list[int]:
+        text = f'{{"detail":"{"x" * 60}","sequence":"{seq:020}","type":"hcp.test.v1"}}'
+        size = 2 * len(text) + 13
+        header = bytes((7, 0, 13 + 2 * 4, 0x81, 0x0D, 0x80 | size >> 7, size & 0x7F))
+        row = b"test" + digest(text).encode() + text.encode()
+        return [one.seq for one in salvage(Whole(header + row), b"", None, lambda: False).entries]
+
+    assert found(INT_MAX) == [INT_MAX]
+    assert found(10**19) == []
 
 
 class Whole:

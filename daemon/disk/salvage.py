@@ -18,6 +18,7 @@ from daemon.disk.proof import epoch_of, prevhash_of, sequence
 from daemon.disk.state_rows import HEAD, OWN, Row, StateHead
 from daemon.disk.wal import PAGE_LEN
 from daemon.disk.witness import Witness
+from protocol.central.canonical import INT_MAX
 from protocol.central.chain import Head
 from protocol.central.entry import TEXT_LEN_MAX
 
@@ -222,7 +223,7 @@ class _Reader:
         except UnicodeDecodeError:
             return None
         epoch, seq = epoch_of(body), sequence(body)
-        if not body.endswith(f'"type":"hcp.{kind}.v1"}}') or not seq:
+        if not body.endswith(f'"type":"hcp.{kind}.v1"}}') or not 1 <= seq <= INT_MAX:
             return None
         return Saved(epoch, seq, kind, hash_, body, day, receipted is not None)
 

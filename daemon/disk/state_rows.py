@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, NamedTuple, Self
 
+from protocol.central.canonical import INT_MAX
 from protocol.central.entry import GENESIS
 
 # Rows of the journal itself; all others are the core's.
@@ -25,6 +26,7 @@ INSERT = (
     "insert into state (name, value, number, sum) values (?, ?, ?, ?) on conflict (name) do update "
     "set value = excluded.value, number = excluded.number, sum = excluded.sum"
 )
+_TYPES = {"seq": int, "hash": str, "pruned": int, "rows": dict}
 
 
 class Row(NamedTuple):
@@ -66,9 +68,10 @@ class StateHead:
         if not row.is_sound:
             return None
         value = json.loads(row.value)
-        if not isinstance(value, dict) or value.keys() != {"seq", "hash", "pruned", "rows"}:
+        if not isinstance(value, dict) or {name: type(of) for name, of in value.items()} != _TYPES:
             return None
-        return cls(number=row.number, **value)
+        head = cls(number=row.number, **value)
+        return head if 0 <= head.pruned <= head.seq <= INT_MAX else None
 
     def row(self) -> Row:
         value = {"seq": self.seq, "hash": self.hash, "pruned": self.pruned, "rows": self.rows}
