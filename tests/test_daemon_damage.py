@@ -15,7 +15,7 @@ import pytest
 
 from daemon.disk.journal import Journal
 from daemon.disk.salvage import salvage
-from daemon.disk.state_rows import HEAD, INSERT, Row
+from daemon.disk.state_rows import HEAD, INSERT, MARKS, SALVAGE, Row, StateHead, trouble
 from daemon.events import Restored, Sealed
 from protocol.central.canonical import INT_MAX
 from protocol.central.entry import Draft, Source, Stamp, digest
@@ -214,6 +214,30 @@ def test_head_that_is_written_soundly_and_says_nonsense_then_journal_is_set_asid
     with Journal(tmp_path / DATABASE, SOURCE, KEY) as journal:
         assert journal.restored.salvage is not None
         assert journal.restored.salvage["salvaged"] == len(journals[2].entries)
+
+
+TOLD = {"file": "a.db", "why": "x", "salvaged": 1, "first": 1, "missing": [], "state": "kept"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (MARKS, {}),
+        (MARKS, [[1]]),
+        (MARKS, [[1, None]]),
+        (SALVAGE, []),
+        (SALVAGE, {"previous": 1, "salvage": TOLD}),
+        (SALVAGE, {"previous": {"epoch": "e", "seq": -1, "hash": ""}, "salvage": TOLD}),
+        (SALVAGE, {"previous": None, "salvage": {**TOLD, "first": 1.5}}),
+        (SALVAGE, {"previous": None, "salvage": {**TOLD, "missing": [7]}}),
+    ],
+    ids=str,
+)
+def test_row_of_its_own_that_says_nonsense_then_state_is_damaged(name: str, value: object) -> None:
+    head = StateHead(number=1, rows={name: 1}).row()
+    assert trouble([Row.of(name, json.dumps(value), 1), head]) == f"the state {name!r} is damaged"
+    right = [[20_000, 7]] if name == MARKS else {"previous": None, "salvage": TOLD}
+    assert trouble([Row.of(name, json.dumps(right), 1), head]) is None
 
 
 def test_entry_with_a_number_that_no_journal_can_hold_then_left_where_it_is() -> None:

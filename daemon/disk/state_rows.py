@@ -27,6 +27,11 @@ INSERT = (
     "set value = excluded.value, number = excluded.number, sum = excluded.sum"
 )
 _TYPES = {"seq": int, "hash": str, "pruned": int, "rows": dict}
+# What the row `salvage` tells of the epoch before (daemon/disk/rescue.py).
+_PREVIOUS = {"epoch": str, "seq": int, "hash": str}
+_SALVAGED = {
+    "file": str, "why": str, "salvaged": int, "first": int, "missing": list, "state": str,
+}  # fmt: skip
 
 
 class Row(NamedTuple):
@@ -68,10 +73,9 @@ class StateHead:
         if not row.is_sound:
             return None
         value = json.loads(row.value)
-        if not isinstance(value, dict) or {name: type(of) for name, of in value.items()} != _TYPES:
+        if not _has(value, _TYPES) or value["pruned"] > value["seq"]:
             return None
-        head = cls(number=row.number, **value)
-        return head if 0 <= head.pruned <= head.seq <= INT_MAX else None
+        return cls(number=row.number, **value)
 
     def row(self) -> Row:
         value = {"seq": self.seq, "hash": self.hash, "pruned": self.pruned, "rows": self.rows}
@@ -88,7 +92,7 @@ def trouble(rows: Iterable[Row]) -> str | None:
     """What is wrong with the state as a whole; None when every row is the newest and sound."""
     by_name = {row.name: row for row in rows}
     for row in by_name.values():
-        if not row.is_sound:
+        if not row.is_sound or not _is_readable(row):
             return f"the state {row.name!r} is damaged"
     head = StateHead.read(by_name.pop(HEAD)) if HEAD in by_name else None
     if head is None:
@@ -96,6 +100,39 @@ def trouble(rows: Iterable[Row]) -> str | None:
     if {name: row.number for name, row in by_name.items()} != dict(head.rows):
         return "a row of the state is missing or outdated"
     return None
+
+
+def _is_readable(row: Row) -> bool:
+    """Whether a row of the journal's own holds what the journal reads; anybody can make a sum."""
+    if row.name == MARKS:
+        marks = json.loads(row.value)
+        return isinstance(marks, list) and all(map(_is_pair, marks))
+    if row.name == SALVAGE:
+        told = json.loads(row.value)
+        return _has(told, {"previous": object, "salvage": dict}) and (
+            (told["previous"] is None or _has(told["previous"], _PREVIOUS))
+            and _has(told["salvage"], _SALVAGED)
+            and all(map(_is_pair, told["salvage"]["missing"]))
+        )
+    return True
+
+
+def _has(value: Any, shape: Mapping[str, type]) -> bool:
+    """Whether it is an object of exactly these members, its numbers counts."""
+    return (
+        isinstance(value, dict)
+        and value.keys() == shape.keys()
+        and all(isinstance(value[name], kind) for name, kind in shape.items())
+        and all(_is_count(value[name]) for name, kind in shape.items() if kind is int)
+    )
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_count, value))
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= INT_MAX
 
 
 def _sum(name: str, value: str, number: int) -> str:

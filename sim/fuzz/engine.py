@@ -4,6 +4,7 @@ atheris puts a counter at every branch of our code as it is imported, which is w
 process of its own, where nothing of ours is imported before. It ends when libFuzzer does.
 """
 
+import logging
 import sys
 from contextlib import suppress
 
@@ -13,6 +14,9 @@ INSTRUMENTED = ["protocol", "device", "daemon", "central", "provisioning", "toml
 
 def main() -> None:
     import atheris
+
+    # What a unit says of each damage would be most of an engine's work.
+    logging.disable()
 
     from sim.fuzz.catalogue import find, module_of
 
