@@ -11,6 +11,7 @@ from provisioning.office.windows import HOST, UNIT
 
 AREA = re.compile(r"[0-9]{6,12}")
 PROTOCOLS = (5, 4)
+SHOWN_LEN_MAX = 60
 # A certificate of a year is renewed by `provision unit rotate` in the month before it ends; a list
 # of three months leaves two and a half to notice that nobody makes the next.
 UNIT_DAYS, LIST_DAYS, TOKEN_HOURS = 365, 90, 72
@@ -64,7 +65,10 @@ def read(name: str, text: str) -> Settings:
     """The settings in the text. Raises BadSettings."""
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise BadSettings(name, ["not TOML: nested too deeply"]) from error
+    except ValueError as error:
+        # A number too long for Python is no error of TOML's.
         raise BadSettings(name, [f"not TOML: {error}"]) from error
     reader = _Reader(tables)
     settings = Settings(
@@ -114,7 +118,7 @@ class _Reader:
         value = self._left.pop(name, default)
         if isinstance(value, str) and fits.fullmatch(value):
             return value
-        said = "missing" if value is None else f"{value!r}"
+        said = "missing" if value is None else _shown(value)
         self._problems.append(f"{name}: {said}: {allowed}")
         return ""
 
@@ -125,17 +129,34 @@ class _Reader:
         value = self._left.pop(name, default)
         if type(value) is int and least <= value <= most:
             return value
-        self._problems.append(f"{name}: {value!r}: a whole number from {least} to {most}")
+        self._problems.append(f"{name}: {_shown(value)}: a whole number from {least} to {most}")
         return default
 
     def words(self, name: str) -> tuple[str, ...]:
         value = self._left.pop(name, [])
         if isinstance(value, list) and all(isinstance(word, str) for word in value):
             return tuple(value)
-        self._problems.append(f"{name}: {value!r}: a list of words in quotes")
+        self._problems.append(f"{name}: {_shown(value)}: a list of words in quotes")
         return ()
 
     def finish(self) -> list[str]:
         """What is wrong."""
-        unknown = [f"{name}: there is no such key" for name in sorted(self._left)]
+        unknown = [f"{_key(name)}: there is no such key" for name in sorted(self._left)]
         return [*self._problems, *unknown]
+
+
+def _shown(value: object) -> str:
+    """A value in a sentence: one line, never long."""
+    try:
+        return _cut(repr(value))
+    except ValueError:
+        # A number larger than Python prints.
+        return f"this {type(value).__name__}"
+
+
+def _key(name: str) -> str:
+    return _cut(name if name.isprintable() else repr(name))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_LEN_MAX else f"{text[: SHOWN_LEN_MAX - 1]}…"
