@@ -12,6 +12,7 @@ _T = TypeVar("_T")
 PROTOCOLS = (4, 5)  # MQTT 3.1.1 and 5, numbered as in the CONNECT packet
 DAY_S = 86_400
 DAY_MS = 1000 * DAY_S
+SHOWN_LEN_MAX = 60
 LIST_DAYS = 14
 LIST_DAYS_MIN = 7  # who notices on a Friday still has a working week
 LEVEL = re.compile(r"[0-9A-Za-z][\w.-]{0,31}", re.ASCII)  # of a topic: an area, a group's name
@@ -90,7 +91,10 @@ def parse(text: str, folder: Path) -> Config:
     """Turn TOML text into a Config."""
     try:
         reader = _Reader(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise ConfigError(["not TOML: nested too deeply"]) from error
+    except ValueError as error:
+        # tomllib says the line; a number too long for Python is a ValueError as well.
         raise ConfigError([f"not TOML: {error}"]) from error
     config = Config(
         broker=_broker(reader, folder),
@@ -190,7 +194,7 @@ class _Reader:
 
     def finish(self) -> None:
         """Raise when anything was wrong, or is there that nobody asked for."""
-        self._problems += [f"{key}: unknown key" for key in self._left]
+        self._problems += [f"{_line(key)}: unknown key" for key in self._left]
         if self._problems:
             raise ConfigError(sorted(self._problems))
 
@@ -198,9 +202,23 @@ class _Reader:
         return self._left.pop(key, default)
 
     def _wrong(self, key: str, value: Any, wanted: str, stand_in: _T) -> _T:
-        found = "missing" if value is None else f"is {value!r:.60}"
+        found = "missing" if value is None else f"is {_shown(value)}"
         self._problems.append(f"{key}: {found}, must be {wanted}")
         return stand_in
+
+
+def _shown(value: object) -> str:
+    """A value in a sentence: one line, never long."""
+    try:
+        return _line(repr(value))
+    except (ValueError, RecursionError):
+        # A number larger than Python prints, or tables in tables without end.
+        return f"this {type(value).__name__}"
+
+
+def _line(text: str) -> str:
+    plain = text if text.isprintable() else repr(text)
+    return plain if len(plain) <= SHOWN_LEN_MAX else f"{plain[: SHOWN_LEN_MAX - 1]}…"
 
 
 def _flat(tables: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:

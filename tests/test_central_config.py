@@ -128,6 +128,25 @@ def test_parse_when_it_is_not_toml_then_says_where() -> None:
     assert "line 1" in problems("= 5")[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a" + ".a" * 2000 + " = 1", "not TOML: nested too deeply"),
+        ("a = " + "9" * 5000, "not TOML: Exceeds the limit"),
+        ("broker.port = 0x" + "f" * 5000, "broker.port: is this int, must be a whole number"),
+        ('"a\\u001bb" = 1', r"'a\x1bb': unknown key"),
+        ("x" * 500 + " = 1", "…: unknown key"),
+    ],
+    ids=["deep", "long number", "larger number", "control character", "long key"],
+)
+def test_parse_when_a_mistake_is_beyond_measure_then_is_a_short_line(
+    text: str, sentence: str
+) -> None:
+    found = problems(text)
+    assert any(sentence in problem for problem in found)
+    assert all(problem.isprintable() and len(problem) < 200 for problem in found)
+
+
 def test_load_when_there_is_no_file_then_says_which(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
         load(tmp_path / "none.toml")
