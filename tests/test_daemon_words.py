@@ -37,6 +37,9 @@ MISTAKES = [
     ("idle", 'idle = ["{remaining:03}"]', "idle: {remaining} is unknown"),
     ("idle", 'idle = ["{window"]', "idle: '{window' holds a brace that stands alone"),
     ("idle", 'idle = ["a\\u0000"]', "holds a control character"),
+    ("idle", 'idle = ["{a\\tb}"]', r"idle: {'a\tb'} is unknown"),
+    ("idle", f'idle = ["{"x" * 900}{{"]', "xxx… holds a brace that stands alone"),
+    ("idle", '"a\\nb" = 1', r"'a\nb': unknown; take it out"),
     ("pad_lost", 'pad_lost = ["{window}"]', "between braces may stand nothing"),
     (
         "idle",

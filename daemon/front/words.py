@@ -62,6 +62,7 @@ ONE_LINE = ("resting", THIS_SERVICE, *TROUBLES, *LINKS)
 PLAIN = (THIS_SERVICE, *TROUBLES, *LINKS)
 # The longest of ours is 2 KB.
 FILE_LEN_MAX = 32 * 1024
+SHOWN_LEN_MAX = 60
 
 
 def read(text: str) -> tuple[Words, list[str]]:
@@ -77,7 +78,7 @@ def read(text: str) -> tuple[Words, list[str]]:
         for key in KEYS
         if key not in found
     ]
-    problems += [f"{key}: unknown; take it out" for key in found if key not in KEYS]
+    problems += [f"{_shown(key)}: unknown; take it out" for key in found if key not in KEYS]
     for key in KEYS:
         if key in found:
             problems += [f"{key}: {what}" for what in _mistakes(key, found[key])]
@@ -103,17 +104,32 @@ def _mistakes(key: str, value: object) -> list[str]:
 def _mistake(key: str, line: str) -> str | None:
     allowed = "nothing" if key in PLAIN else ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
     if not line.replace("\t", "").isprintable():
-        return f"{line!r} holds a control character; letters only"
+        return f"{_quoted(line)} holds a control character; letters only"
     try:
         parsed = list(Formatter().parse(line))
     except ValueError:
-        return f"{line!r} holds a brace that stands alone; between braces may stand {allowed}"
+        return (
+            f"{_quoted(line)} holds a brace that stands alone; between braces may stand {allowed}"
+        )
     for _, name, spec, conversion in parsed:
         if name is None:
             continue
         if key in PLAIN or name not in PLACEHOLDERS or spec or conversion:
-            return f"{{{name}}} is unknown; between braces may stand {allowed}"
+            return f"{{{_shown(name)}}} is unknown; between braces may stand {allowed}"
     return None
+
+
+def _quoted(text: str) -> str:
+    return _cut_off(repr(text))
+
+
+def _shown(text: str) -> str:
+    """A hall's own text in a sentence: one line, never long."""
+    return _cut_off(text if text.isprintable() else repr(text))
+
+
+def _cut_off(text: str) -> str:
+    return text if len(text) <= SHOWN_LEN_MAX else f"{text[: SHOWN_LEN_MAX - 1]}…"
 
 
 def _too_large(words: Words) -> list[str]:
@@ -122,7 +138,7 @@ def _too_large(words: Words) -> list[str]:
     for name in SCREENS:
         problems += _cut(words, name, replace(USUAL, name=name))
         problems += [
-            f"{name}: {line[1:]!r} is too long for large letters: take the {LARGE} away"
+            f"{name}: {_quoted(line[1:])} is too long for large letters: take the {LARGE} away"
             for line in words[name]
             if line[0] == LARGE and "{" not in line and counted(line[1:], GLYPH) * 2 > WIDTH
         ]
@@ -136,7 +152,7 @@ def _too_large(words: Words) -> list[str]:
 def _cut(words: Words, key: str, shown: Screen) -> list[str]:
     drawn = page(shown, words, WIDTH, Letters(counted))
     problems = [
-        f"{key}: {line.text!r} is cut: write it shorter"
+        f"{key}: {_quoted(line.text)} is cut: write it shorter"
         for line in drawn.lines
         if line.text.endswith("…")
     ]
