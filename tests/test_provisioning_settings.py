@@ -13,12 +13,23 @@ from provisioning.office.settings import BadSettings
         ("x = " + "[" * 2000, "not TOML: nested too deeply"),
         ("x = " + "9" * 5000, "not TOML: Exceeds the limit"),
         ("[broker]\nport = 0x" + "f" * 5000, "broker.port: this int: a whole number"),
+        ("[broker]\nhost" + ".a" * 2000 + " = 1", "broker.host: this dict: a host name"),
         (f'[broker]\nport = "{"x" * 5000}"', "…: a whole number"),
         (f'[broker]\napply = "{"x" * 5000}"', "…: a list of words"),
         ('["a\\nb"]\n"c\\u001b" = 1', r"'a\nb.c\x1b': there is no such key"),
         ("x = 1", "site.area: missing: 6 to 12 digits"),
     ],
-    ids=["torn", "deep", "long number", "larger number", "long text", "long word", "key", "empty"],
+    ids=[
+        "torn",
+        "deep",
+        "long number",
+        "larger number",
+        "deep key",
+        "long text",
+        "long word",
+        "key",
+        "empty",
+    ],
 )
 def test_settings_with_mistakes_then_each_is_a_short_line(text: str, sentence: str) -> None:
     with pytest.raises(BadSettings) as refused:

@@ -149,8 +149,8 @@ def _shown(value: object) -> str:
     """A value in a sentence: one line, never long."""
     try:
         return _cut(repr(value))
-    except ValueError:
-        # A number larger than Python prints.
+    except (ValueError, RecursionError):
+        # A number larger than Python prints, or tables in tables without end.
         return f"this {type(value).__name__}"
 
 

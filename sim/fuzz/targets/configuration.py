@@ -33,6 +33,7 @@ def seeds() -> Iterator[bytes]:
     yield _dense(example)
     for table in TABLES.split(SHOWN.sub(r"\1", example)):
         yield _dense(table)[:LEN_MAX]
+    yield b"unit" + b".a" * 900 + b" = 0x" + b"f" * 100
     yield b'a.b."c d".e = [{x = 1, \'y\' = [1, 2]}]\n[[t.u]]\n[t.u.v]\nz = """\n"quoted"""\n'
 
 

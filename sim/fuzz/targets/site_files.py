@@ -19,7 +19,7 @@ def seeds() -> Iterator[bytes]:
     yield text.replace("\n# ", "\n").encode()
     yield b'[site]\narea = 1\n[broker]\nport = "x"\napply = [1]\n[more]\nx = {y = [[]]}\n'
     yield b"[site]\nhall = " + b"[" * 256 + b"]" * 256 + b"\ntitle = " + b"9" * 2500
-    yield b"[broker]\nport = 0x" + b"f" * 3000
+    yield b"[broker]\nport = 0x" + b"f" * 3000 + b"\nhost" + b".a" * 1400 + b" = 1"
 
 
 def check(data: bytes) -> None:
