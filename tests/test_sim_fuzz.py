@@ -13,8 +13,8 @@ from sim.fuzz.catalogue import NAMES, find
 from sim.fuzz.hunt import hunt
 from sim.fuzz.tape import Tape
 
-# Of one target, for each step of the scale: 4 s with --minutes 10 and 24 s with --minutes 60.
-SECONDS_PER_SCALE = 0.2
+# Of one target, for each step of the scale: 3 s with --minutes 10 and 18 s with --minutes 60.
+SECONDS_PER_SCALE = 0.15
 PLANTED_S_MAX = 60
 # A target as anybody would write it, with a fault that bytes made by chance do not hit.
 PLANTED = """

@@ -11,6 +11,7 @@ from daemon import config
 from daemon.config.places import DEPTH_MAX, places
 from daemon.errors import ConfigError
 from sim.fuzz.target import Target
+from sim.powercut import MEMORY
 
 EXAMPLE = Path(config.__file__).parents[1] / "config.example.toml"
 # A key or a table that the example only shows.
@@ -54,8 +55,7 @@ def check(data: bytes) -> None:
 
 
 def _problems(data: bytes) -> list[str]:
-    memory = Path("/dev/shm")
-    with tempfile.NamedTemporaryFile(dir=memory if memory.is_dir() else None) as file:
+    with tempfile.NamedTemporaryFile(dir=MEMORY if MEMORY.is_dir() else None) as file:
         file.write(data)
         file.flush()
         try:
