@@ -11,12 +11,12 @@ from pathlib import Path
 
 from sim.fuzz.catalogue import find
 
-# An input that takes so long stalls whoever reads it; one that takes so much memory, too. What the
-# targets load takes 60 MB before the first input.
-INPUT_S_MAX = 5
+# An input that takes so long stalls whoever reads it, also where many tests share a core; one that
+# takes so much memory, too. What the targets load takes 60 MB before the first input.
+INPUT_S_MAX = 20
 MEMORY_MB_MAX = 512
 # After its time an engine finishes the input it is at, and writes its figures.
-LATE_S_MAX = 60
+LATE_S_MAX = 120
 # How much of an engine's last words is shown with a finding: the whole trace.
 WORDS_LEN_MAX = 4000
 
@@ -26,6 +26,9 @@ DICTIONARY = (
     "\\ud83d", "\\u00e9", "\\u0000", '""', "{}", "[[", "]]", "[" * 64, "]" * 64, '"""', "'" * 3,
     "\r\n", "{window}", "= {", "= [", "nan", "inf", "\0",
 )  # fmt: skip
+
+# How libFuzzer names what broke: by an exception, its time, its memory.
+BROKEN = ("crash-*", "timeout-*", "oom-*")
 
 _INPUTS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 _EDGES = re.compile(r"\bcov: (\d+)")
@@ -51,6 +54,8 @@ def hunt(name: str, seconds: int, folder: Path, *, seed: int = 0) -> Catch:
     kept, caught = folder / "inputs", folder / "caught"
     for made in (kept, caught):
         made.mkdir(parents=True, exist_ok=True)
+    for path in caught.iterdir():
+        path.unlink()
     sow(kept, find(name).seeds())
     dictionary = folder / "dictionary"
     dictionary.write_text("".join(f'"{_escaped(word)}"\n' for word in DICTIONARY))
@@ -65,7 +70,8 @@ def hunt(name: str, seconds: int, folder: Path, *, seed: int = 0) -> Catch:
     )  # fmt: skip
     words = said.stdout + said.stderr
     inputs, edges = _INPUTS.search(words), _EDGES.findall(words)
-    found = next((path.read_bytes() for path in sorted(caught.iterdir())), None)
+    broken = (path for form in BROKEN for path in caught.glob(form))
+    found = next((path.read_bytes() for path in broken), None)
     if found is None and (said.returncode or inputs is None or not edges):
         raise RuntimeError(f"the engine of {name} ended by itself:\n{words[-WORDS_LEN_MAX:]}")
     # The trace of what a target raised goes to stdout; of what took too long there is none.
