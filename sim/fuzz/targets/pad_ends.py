@@ -13,7 +13,9 @@ from protocol.pad.messages import CLASSES, Message
 from sim.fuzz.tape import Tape
 from sim.fuzz.target import Target
 
-BOOT_ID = 7
+# As many as the unit remembers beside none: no pad comes back with a boot before these.
+BOOT_IDS = (7, 8, 0xFFFFFFFF)
+BOOT_ID = BOOT_IDS[0]
 # A unit says greeting, ack, command and a piece of firmware at once; a pad greeting, its queue,
 # status and progress.
 FRAMES_MAX = QUEUE_LEN_MAX + 3
@@ -94,9 +96,12 @@ def _message(tape: Tape) -> Message | None:
     form = ">B" + "".join(kind[0] for _, kind in cls.FIELDS)
     raw = bytes((cls.KIND,)) + tape.take(struct.calcsize(form) - 1)
     try:
-        return messages.decode(raw.ljust(struct.calcsize(form), b"\0"))
+        message = messages.decode(raw.ljust(struct.calcsize(form), b"\0"))
     except ProtocolError:
         return None
+    if message.boot_id not in BOOT_IDS:
+        message.boot_id = BOOT_IDS[message.boot_id % len(BOOT_IDS)]
+    return message
 
 
 def _check_frames(said: bytes) -> None:
