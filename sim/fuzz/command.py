@@ -16,7 +16,10 @@ SECONDS = 10
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", choices=(*NAMES, ALL), metavar="TARGET", help=", ".join(NAMES))
+    parser.add_argument(
+        "target", nargs="?", default=ALL, choices=(*NAMES, ALL), metavar="TARGET",
+        help=f"default: {ALL}; {', '.join(NAMES)}",
+    )  # fmt: skip
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="check these only")
     parser.add_argument("--seconds", type=int, default=SECONDS, help=f"default: {SECONDS}")
     parser.add_argument("--seed", type=int, default=1, help="of the hunt's chance, default: 1")
