@@ -25,6 +25,7 @@ from daemon.events import Event, Sealed, TrialAsked, TrialLeft
 from daemon.inbox import Waker
 from daemon.trial.wanted import NotTestable, wanted
 from daemon.worker import Worker
+from protocol.central.canonical import INT_MAX, BadJson, parse
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class Control(Worker):
             yield self._status()
         elif request.get("ask") == "export":
             first = request.get("from", 1)
-            yield from self._export(first if type(first) is int else 1)
+            yield from self._export(max(1, min(first, INT_MAX)) if type(first) is int else 1)
         elif request.get("ask") == "bundle":
             yield from self._bundled()
         else:
@@ -221,8 +222,8 @@ def _line(answer: Mapping[str, Any]) -> bytes:
 
 def _request(line: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
+        value = parse(line)
+    except BadJson:
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -22,8 +22,11 @@ from daemon.control import (
     ask,
     socket_path,
 )
+from daemon.disk.journal import Journal
 from daemon.errors import DaemonError, NotAnswering, StoreFailed
 from daemon.events import Sealed, TrialAsked, TrialLeft
+from protocol.central.entry import Source
+from protocol.central.signing import SigningKey
 
 COUNT = 2 * PAGE_LEN + 7
 
@@ -87,6 +90,14 @@ def test_export_gives_every_entry_from_the_first_wanted(control, database, first
     assert answers == [{"seq": seq, "text": text(seq)} for seq in wanted]
 
 
+def test_export_from_beyond_what_a_journal_holds_is_nothing(tmp_path):
+    key = SigningKey.from_seed(bytes(32))
+    with Journal(tmp_path / "j.db", Source("330102", "h01", "w03"), key) as journal:
+        Control(tmp_path / "j.db", dict, journal.read, bytes, pytest.fail, pytest.fail).start()
+        for first in (10**30, -(10**30)):
+            assert list(ask(tmp_path / "j.db", {"ask": "export", "from": first})) == []
+
+
 @pytest.mark.parametrize("first", ["1", None, 1.5, True, [1]])
 def test_export_from_no_number_begins_at_the_first(control, database, first):
     assert next(ask(database, {"ask": "export", "from": first}))["seq"] == 1
@@ -100,7 +111,8 @@ def test_export_when_the_journal_fails_ends_with_the_sentence(control, unit, dat
 
 @pytest.mark.parametrize(
     "request_", [b"", b"\n", b"{", b"[]\n", b"null\n", b'{"ask":"rate"}\n', b"\xff\xfe\n",
-                 b"[" * 2000 + b"\n", b'{"ask":"status"' + b" " * REQUEST_LEN_MAX + b"}\n"],
+                 b"[" * 2000 + b"\n", b'{"ask":"test","what":"pad","window":"3","\\ud800":1}\n',
+                 b'{"ask":"status"' + b" " * REQUEST_LEN_MAX + b"}\n"],
 )  # fmt: skip
 def test_request_when_nonsense_is_told_what_may_be_asked(control, database, request_):
     answers = said(database, request_)
