@@ -12,7 +12,7 @@ from pathlib import Path
 from sim.fuzz.catalogue import find
 
 # An input that takes so long stalls whoever reads it, also where many tests share a core; one that
-# takes so much memory, too. What the targets load takes 60 MB before the first input.
+# takes so much memory, too. An engine on the frames of the pad has 48 MB.
 INPUT_S_MAX = 20
 MEMORY_MB_MAX = 512
 # After its time an engine finishes the input it is at, and writes its figures.
