@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from daemon.config.uplink import Uplink as UplinkConfig
 from daemon.events import BrokerDown, Event, Sealed
 from daemon.inbox import Waker
+from daemon.net.backoff import Backoff
 from daemon.net.certificate import Life
 from daemon.net.connection import Connection
 from daemon.net.rivals import Rivals
@@ -19,8 +20,6 @@ from daemon.worker import Worker
 from protocol.central.entry import Source
 from protocol.central.signing import VerifyKey
 
-# Full jitter (each wait is random up to the step): a hall's units must not return in one wave.
-BACKOFF_LEAST_S = 1.0
 # A broker that holds the connection and neither answers nor acknowledges is left after this; a
 # link that was silent for 12 s comes back on the same connection.
 PATIENCE_S = 30.0
@@ -79,19 +78,20 @@ class Uplink(Worker):
     # -- the thread
 
     def work(self) -> None:
-        attempt = 0
+        backoff = Backoff(self._config.redial_ms / 1000)
         while not self._stopping:
             connection = self._connection(self._rivals.sentence(time.monotonic()))
             # What an earlier connection left is asked for again once this one is up.
             self._offered.clear()
             self._serve(connection)
-            attempt = 0 if connection.was_welcome else attempt + 1
             self._post(BrokerDown(connection.sentence, connection.step))
-            most_s = self._config.redial_ms / 1000
-            # Two that take the name from each other would do so each second.
-            if not self._has_rival(connection):
-                most_s = min(most_s, BACKOFF_LEAST_S * 2 ** min(attempt, 16))
-            self._pause(most_s)
+            self._pause(
+                backoff.wait_s(
+                    random.random(),
+                    was_welcome=connection.was_welcome,
+                    has_rival=self._has_rival(connection),
+                )
+            )
         self._waker.close()
 
     def _connection(self, warning: str | None) -> Connection:
@@ -129,8 +129,8 @@ class Uplink(Worker):
         while self._reports:
             connection.report(self._reports.popleft())
 
-    def _pause(self, most_s: float) -> None:
-        until_s = time.monotonic() + random.uniform(0, most_s)
+    def _pause(self, wait_s: float) -> None:
+        until_s = time.monotonic() + wait_s
         while not self._stopping and (left_s := until_s - time.monotonic()) > 0:
             if select.select([self._waker], [], [], left_s)[0]:
                 self._waker.drain()
