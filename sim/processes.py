@@ -92,11 +92,24 @@ class Process:
         """Ask it to end; kill it when it does not within STOP_S."""
         self._end(signal.SIGTERM)
 
+    def pause(self) -> None:
+        """Freeze it: its files and connections stay open, and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on when it is frozen."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, what: signal.Signals) -> None:
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(what)
+
     def _end(self, how: signal.Signals) -> None:
         child = self._child
         if child is None:
             return
         if child.poll() is None:
+            child.send_signal(signal.SIGCONT)
             child.send_signal(how)
             try:
                 child.wait(STOP_S)

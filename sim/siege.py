@@ -1,18 +1,16 @@
 """A hall under siege: cases go on while its parts are killed and TCP is torn. Real I/O.
 
-One thread is the clerk and the citizen, another one the saboteur. What each case must end as
-follows from what was pressed; nobody looks into the unit but to see whether it serves again.
+One thread is the clerk and the citizen, another one the saboteur (sim/saboteur.py). What each case
+must end as follows from what was pressed; nobody looks into the unit but to see whether it serves
+again.
 """
 
 import random
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from central.archive import Archive
 from central.config import load
@@ -21,15 +19,12 @@ from daemon.snapshot import CALLED, IDLE
 from protocol.central.entry import read
 from sim.clerk import Clerk, Service
 from sim.demo import premises
-from sim.demo.hall import Hall
 from sim.demo.judging import Answer, Expectation, Verdict, judge
 from sim.pads import Press, VirtualPad
 from sim.wire import Wire
 
 # The prompt outlasts every blow: who is asked will press.
 RULES = premises.Rules(prompt_s=60.0, correction_s=0.0, not_public_hold_s=0.0)
-CALM_S = (0.05, 1.2)  # between two blows
-DOWN_S = (0.0, 0.6)  # how long what was struck stays down
 LAMP_S = 1.5  # after this a terminal says again what seems not to have been heard
 PATIENCE_S = 60.0
 DELIVERY_S = 120.0
@@ -54,74 +49,6 @@ class Besieged(Protocol):
 
 class Stuck(Exception):
     """Something that must happen did not happen in time; the text says what."""
-
-
-class Saboteur:
-    """Strikes one part after the other, in the order of its seed, and puts each back."""
-
-    def __init__(self, hall: Hall, seed: int) -> None:
-        self._hall, self._random = hall, random.Random(seed)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="saboteur", daemon=True)
-        self.blows: Counter[str] = Counter()
-        self._ways: dict[str, Callable[[], None]] = {
-            "daemon killed": self._kill_daemon,
-            "broker killed": self._kill_broker,
-            "centre killed": self._kill_centre,
-            "connections torn": hall.relay.reset,
-            "network cut": self._cut_network,
-            "broker frozen": self._freeze_broker,
-        }
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        names = sorted(self._ways)
-        while not self._stopping.wait(self._random.uniform(*CALM_S)):
-            name = self._random.choice(names)
-            self._ways[name]()
-            self.blows[name] += 1
-
-    def _kill_daemon(self) -> None:
-        self._hall.switch("power", False)
-        self._pause()
-        self._hall.switch("power", True)
-        # Killed again before it serves it would not be the unit that is tried but the patience.
-        self._hall.wait(self._hall.is_serving, PATIENCE_S)
-
-    def _kill_broker(self) -> None:
-        self._hall.switch("broker", False)
-        self._pause()
-        self._hall.switch("broker", True)
-
-    def _kill_centre(self) -> None:
-        self._hall.centre.kill()
-        self._pause()
-        self._hall.centre.start()
-
-    def _cut_network(self) -> None:
-        self._hall.switch("network", False)
-        self._pause()
-        self._hall.switch("network", True)
-
-    def _freeze_broker(self) -> None:
-        self._hall.broker.pause()
-        self._pause()
-        self._hall.broker.resume()
-
-    def _pause(self) -> None:
-        self._stopping.wait(self._random.uniform(*DOWN_S))
 
 
 class Siege:

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from sim.demo.hall import Hall
-from sim.siege import RULES, Saboteur, Siege
+from sim.saboteur import EVERY, QUICK, Saboteur
+from sim.siege import RULES, Siege
 
 SEED = 20261123
+# The ballast, and the journal of 10 000 cases.
+DISK_MIB = 128
 
 
 @pytest.mark.needs("mosquitto")
@@ -18,9 +21,10 @@ def test_cases_when_daemon_broker_and_centre_are_killed_then_each_has_one_record
     tmp_path: Path, promise: Callable[..., None], scale: int
 ) -> None:
     count = min(10_000, 25 if scale == 1 else 45 * scale)
-    with Hall(RULES, keep=tmp_path / "hall") as hall:
+    ways, disk_mib = (QUICK, 0) if scale == 1 else (EVERY, DISK_MIB)
+    with Hall(RULES, keep=tmp_path / "hall", disk_mib=disk_mib) as hall:
         siege = Siege(hall, SEED)
-        with Saboteur(hall, SEED) as saboteur:
+        with Saboteur(hall, SEED, ways) as saboteur:
             for _ in range(count):
                 siege.serve()
         verdict = siege.deliver()

@@ -25,6 +25,7 @@ from sim.noise import Noise
 from sim.pads import VirtualPad
 from sim.processes import Process, free_port, module
 from sim.relay import Relay
+from sim.small_disk import SmallDisk
 from sim.wire import Wire
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +49,9 @@ class Hall:
         *,
         keep: Path | None = None,
         stored: Callable[[Arrival], None] | None = None,
+        disk_mib: int = 0,
     ) -> None:
+        """disk_mib: the journal lies on a disk of its own, which others can fill."""
         self.rules = rules
         self._stack = ExitStack()
         self._lock = threading.RLock()
@@ -60,14 +63,17 @@ class Hall:
         ports = premises.Ports(
             broker=self.broker.port, unit_to_broker=self.relay.port, page=self._page_port
         )
-        self.site = premises.prepare(self.directory, rules, ports, max(self.broker.protocols))
+        self.disk = self._disk(disk_mib)
+        journal = "journal.db" if self.disk is None else "disk/journal.db"
+        protocol = max(self.broker.protocols)
+        self.site = premises.prepare(self.directory, rules, ports, protocol, journal)
         self.arrivals = Arrivals(stored)
         self.pad_wire = Wire(self.directory / "pad")
         self.queue_wire = Wire(self.directory / "signal")
         self.plug = Plug(self.pad_wire)
         today = datetime.now(UTC).astimezone().date()
         self.clerk = Clerk(self.queue_wire.write, window=premises.WINDOW, day=today)
-        self.unit = self._process("daemon", "--config", str(self.site.unit_config))
+        self.unit = self._process("daemon", "--config", str(self.site.unit_config), disk=self.disk)
         self.centre = self._process(
             "central", "run", "--config", str(self.site.centre_config), "--print",
             heard=self.arrivals.heard,
@@ -239,11 +245,22 @@ class Hall:
         keep.mkdir(parents=True, exist_ok=True)
         return keep.resolve()
 
+    def _disk(self, size_mib: int) -> SmallDisk | None:
+        if not size_mib:
+            return None
+        return self._stack.enter_context(SmallDisk(self.directory / "disk", size_mib))
+
     def _process(
-        self, name: str, *arguments: str, heard: Callable[[str], None] | None = None
+        self,
+        name: str,
+        *arguments: str,
+        heard: Callable[[str], None] | None = None,
+        disk: SmallDisk | None = None,
     ) -> Process:
-        log = self.directory / f"{name}.log"
-        return Process(module(name, *arguments), log=log, heard=heard, environment=_environment())
+        log, argv = self.directory / f"{name}.log", module(name, *arguments)
+        if disk is not None:
+            argv = disk.inside(argv)
+        return Process(argv, log=log, heard=heard, environment=_environment())
 
 
 def _environment() -> dict[str, str]:

@@ -23,7 +23,7 @@ number = "{window}"
 pad = "{directory}/pad"
 signal = "{directory}/signal"
 [store]
-database = "journal.db"
+database = "{database}"
 [pad]
 keys = {levels}
 key_table = "k5-1"
@@ -85,8 +85,13 @@ class Site:
     centre_config: Path
 
 
-def prepare(directory: Path, rules: Rules, ports: Ports, protocol: int) -> Site:
-    """Make keys and write every file; the directory is for its owner's eyes only."""
+def prepare(
+    directory: Path, rules: Rules, ports: Ports, protocol: int, database: str = "journal.db"
+) -> Site:
+    """Make keys and write every file; the directory is for its owner's eyes only.
+
+    database: the journal, from the directory.
+    """
     directory.chmod(0o700)
     unit_key, platform_key = SigningKey.generate(), SigningKey.generate()
     unit_key.save(directory / "signing.pem")
@@ -105,6 +110,7 @@ def prepare(directory: Path, rules: Rules, ports: Ports, protocol: int) -> Site:
                 source=SOURCE,
                 window=WINDOW,
                 directory=directory,
+                database=database,
                 levels=list(LEVELS),
                 rules=rules,
                 ports=ports,
