@@ -15,8 +15,10 @@ class Relay:
     """Forwards a loopback port to the broker until `cut`.
 
     `cut` is a pulled cable: nothing is refused and nothing arrives, connections just fall
-    silent; `mend` lets them go on where they stood, as TCP does. `reset` is the other way a
-    network dies: every connection is torn down at once.
+    silent; `mend` lets them go on where they stood, as TCP does. `reset` is another way a network
+    dies: every connection is torn down at once. `swallow` is the worst one, a box on the way that
+    takes everything and carries nothing, not even an end: what was said meanwhile is gone for good,
+    and after `mend` the same connections go on without it.
     """
 
     def __init__(self, target_port: int, target_host: str = "127.0.0.1") -> None:
@@ -25,6 +27,8 @@ class Relay:
         self.port: int = self._listener.getsockname()[1]
         self._whole = threading.Event()
         self._whole.set()
+        self._carries = threading.Event()
+        self._carries.set()
         self._stopped = False
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()
@@ -49,9 +53,14 @@ class Relay:
         """Pull the cable."""
         self._whole.clear()
 
+    def swallow(self) -> None:
+        """Take everything from both sides and carry nothing."""
+        self._carries.clear()
+
     def mend(self) -> None:
-        """Put the cable back."""
+        """Put the cable back, and carry again."""
         self._whole.set()
+        self._carries.set()
 
     def reset(self) -> None:
         """Tear every connection down; new ones are taken again."""
@@ -103,8 +112,10 @@ class Relay:
         with contextlib.suppress(OSError):
             while data := source.recv(CHUNK_LEN_MAX):
                 self._whole.wait()
-                sink.sendall(data)
+                if self._carries.is_set():
+                    sink.sendall(data)
         self._whole.wait()
+        self._carries.wait()
         with self._lock:
             # Whoever takes the pair out of the set closes it: this pump, the other one or `reset`.
             pair = self._ends & {source, sink}

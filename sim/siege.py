@@ -62,12 +62,16 @@ class Siege:
 
     def serve(self) -> None:
         """One ticket, one case, one press."""
-        clerk, key = self._hall.clerk, self._random.randint(1, 5)
+        self.press(self.ask())
+
+    def ask(self) -> Service:
+        """One ticket and its case, until the lamp is on."""
+        clerk = self._hall.clerk
         clerk.call()
         called = clerk.last_frame
         service = clerk.complete()
         self._await_lamp(called, clerk.last_frame)
-        self._press(service, key)
+        return service
 
     def deliver(self) -> Verdict:
         """What the platform keeps, once every entry has its receipt and every case its record.
@@ -105,7 +109,9 @@ class Siege:
     def _is_asked(self) -> bool:
         return self._hall.pad.prompt_id > self._prompt_id
 
-    def _press(self, service: Service, key: int) -> None:
+    def press(self, service: Service) -> None:
+        """One key, until the press is acknowledged."""
+        key = self._random.randint(1, 5)
         answer = Answer("rated", key, premises.LEVELS[key - 1])
         case = (service.project_no, service.service_number)
         self.expected.append(Expectation(case, frozenset({answer})))

@@ -76,6 +76,27 @@ def test_relay_when_cut_then_nothing_is_said_and_nothing_is_refused(relay: Relay
             assert new.recv(100) == b"anyone?"
 
 
+def test_relay_when_it_swallows_then_what_was_said_is_gone_and_the_rest_arrives(
+    relay: Relay,
+) -> None:
+    with dial(relay) as line, dial(relay) as leaving:
+        for each in (line, leaving):
+            each.sendall(b"before")
+            assert each.recv(100) == b"before"
+        relay.swallow()
+        line.sendall(b"during")
+        leaving.close()
+        line.settimeout(QUIET_S)
+        with pytest.raises(TimeoutError):
+            line.recv(100)
+        # Not even an end is carried.
+        assert relay.open_count == 2
+        relay.mend()
+        line.settimeout(WAIT_S)
+        line.sendall(b"after")
+        assert line.recv(100) == b"after"
+
+
 def test_relay_when_reset_then_connections_die_and_new_ones_work(relay: Relay) -> None:
     with dial(relay) as line:
         line.sendall(b"x")
