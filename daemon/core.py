@@ -110,7 +110,7 @@ class Core:
             now_ms, number, self._setup, self._ledger, self._time, self._tally, restored.state
         )
 
-    # -- the two calls
+    # -- the calls
 
     def step(self, now_ms: int, event: Event) -> tuple[Effect, ...]:
         """Take one event; the effects are to be executed in order."""
@@ -145,6 +145,11 @@ class Core:
     def settled(self) -> bool:
         """Whether all that was decided is on disk."""
         return self._ledger.settled
+
+    @property
+    def hears_terminals(self) -> bool:
+        """Whether to read on from the queue lines; a pad holds back by itself."""
+        return not self._ledger.behind
 
     def _effects(self, now_ms: int) -> tuple[Effect, ...]:
         effects: list[Effect] = []

@@ -9,6 +9,7 @@ import os
 import selectors
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -104,6 +105,7 @@ class Loop:
         self._state_log = StateLog()
         self._running = True
         self._committing = False
+        self._hears_terminals = True
         self._calls: deque[Callable[[], None]] = deque()
 
     def stop(self, reason: str) -> None:
@@ -129,6 +131,7 @@ class Loop:
         return os.EX_OK
 
     def _turn(self) -> None:
+        self._hear(self._core.hears_terminals)
         due = [self._core.wake_at_ms(), self._reopen_at_ms, self._look_at_ms]
         wait_ms = min(at for at in due if at is not None) - boottime_ms()
         ready = {key.fileobj for key, _ in self._selector.select(max(0, wait_ms) / 1000)}
@@ -169,13 +172,27 @@ class Loop:
 
     # -- lines
 
+    def _hear(self, hears: bool) -> None:
+        """What a terminal says at once waits in the kernel while the disk has enough to write."""
+        if hears == self._hears_terminals:
+            return
+        self._hears_terminals = hears
+        for line in self._terminals:
+            if not line.port.is_open:
+                continue
+            if hears:
+                self._selector.register(line.port, selectors.EVENT_READ)
+            else:
+                self._selector.unregister(line.port)
+
     def _open(self, line: Line) -> None:
         try:
             line.port.open()
         except PortLost as error:
             self._step(boottime_ms(), line.lost(str(error)))
         else:
-            self._selector.register(line.port, selectors.EVENT_READ)
+            if self._hears_terminals or line not in self._terminals:
+                self._selector.register(line.port, selectors.EVENT_READ)
             self._step(boottime_ms(), line.opened())
 
     def _read(self, line: Line) -> None:
@@ -220,7 +237,9 @@ class Loop:
         try:
             line.port.write(data)
         except PortLost as error:
-            self._selector.unregister(descriptor)
+            # A terminal that is not heard just now is not in the selector.
+            with suppress(KeyError):
+                self._selector.unregister(descriptor)
             self._inbox.post(line.lost(str(error)))
 
     # -- what is shown

@@ -81,12 +81,23 @@ def test_lazy_state_joins_the_next_commit_or_goes_alone_later() -> None:
     assert together.state == {"outbox": "2", "pad": "1"}
 
 
-def test_full_says_when_the_disk_must_catch_up() -> None:
+def test_behind_and_full_say_when_the_disk_must_catch_up_and_when_it_fails() -> None:
     book = ledger()
+    for _ in range(DRAFTS_MAX):
+        assert not book.behind
+        book.write("test", "unit", {}, STAMP)
+    # A disk that is only slow makes those wait who can, and nobody is turned away.
+    assert (book.behind, book.full) == (True, False)
+    first = book.poll(0)
+    assert first is not None
+    assert (book.behind, book.full) == (False, False)
+    book.failed(0, first.number, "the disk is full")
     for _ in range(DRAFTS_MAX):
         assert not book.full
         book.write("test", "unit", {}, STAMP)
-    assert book.full
+    assert (book.behind, book.full) == (False, True)
+    book.committed(first.number)
+    assert (book.behind, book.full) == (True, False)
 
 
 @given(st.lists(st.sampled_from(["write", "then", "poll", "ok", "fail", "wait"]), max_size=60))

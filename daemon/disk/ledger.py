@@ -16,8 +16,8 @@ from protocol.central.entry import Draft, Stamp
 RETRY_MS = 1000
 # What no one waits for (the delivered position) joins the next commit, or goes alone after this.
 LAZY_MS = 5000
-# Entries waiting for a disk that fails. The pad itself holds back at 8 edges; 64 is an hour of
-# cases at a busy window.
+# Entries waiting for the disk. The pad itself holds back at 8 edges; 64 is an hour of cases at a
+# busy window, or what a terminal says at once that makes up for a silence.
 DRAFTS_MAX = 64
 
 Then = TypeVar("Then")
@@ -43,9 +43,14 @@ class Ledger(Generic[Then]):
         return self._seq
 
     @property
+    def behind(self) -> bool:
+        """The disk has enough to write: what can wait outside should, until it has caught up."""
+        return self.failure is None and len(self._drafts) >= DRAFTS_MAX
+
+    @property
     def full(self) -> bool:
-        """No further entry should be decided until the disk takes what there is."""
-        return len(self._drafts) >= DRAFTS_MAX
+        """The disk fails and enough waits for it: no further entry should be decided."""
+        return self.failure is not None and len(self._drafts) >= DRAFTS_MAX
 
     @property
     def settled(self) -> bool:
