@@ -1,4 +1,4 @@
-"""What must not reach the disk (pure): a text that bears a citizen's ID number."""
+"""What must not reach the disk (pure): a text that bears a citizen's ID number, phone or plate."""
 
 import hashlib
 import hmac
@@ -12,6 +12,24 @@ from daemon import RELEASED
 _ID_18 = re.compile(r"(?=([1-9][0-9]{16}[0-9Xx]))")
 _ID_15 = re.compile(r"[1-9][0-9]{7}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+# A mobile number of 11 digits, alone or with the country's code. Inside a longer number, as a case
+# has, or a shorter one, the form proves nothing.
+_MOBILE = re.compile(r"(?<![0-9])(?:\+?86[ -]?)?1[3-9][0-9]([ -]?)[0-9]{4}\1[0-9]{4}(?![0-9])")
+# GA 36: the province's character, a letter for the city, five or six characters, at times a dot.
+_PLATE = re.compile(
+    r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼]"
+    r"[A-HJ-Z][ ·.-]?[A-HJ-NP-Z0-9]{4,5}[A-HJ-NP-Z0-9挂学警港澳]"
+)
+
+
+def bears_contact(text: str) -> bool:
+    """Whether a mobile number or a vehicle's plate stands in the text.
+
+    For what describes, such as an item's name: a key may look like a mobile number by chance, for
+    the area codes of five provinces begin like one.
+    """
+    plain = unicodedata.normalize("NFKC", text).upper()
+    return bool(_MOBILE.search(plain) or _PLATE.search(plain))
 
 
 def bears_id_number(text: str, born_before: int) -> bool:

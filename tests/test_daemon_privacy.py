@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.dialects.native import FRAME_LEN_MAX, Native
-from daemon.privacy import bears_id_number, born_before, concealer
+from daemon.privacy import bears_contact, bears_id_number, born_before, concealer
 from protocol.pad.framing import encode
 
 REGION = "999999"
@@ -112,6 +112,29 @@ def test_id_number_when_in_any_field_is_nowhere_in_what_comes_out(field):
         heard = talk.received(0, encode(body, FRAME_LEN_MAX))
         assert number[6:16] not in repr(heard)
         assert REGION not in repr(heard)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["13800000000", "经办 +86 138-0000-0000", "电话１３８００００００００。", "138 0000 0000办证",
+     "京A00000过户", "粤B·D00000", "川a 0000学", "赣F00000挂"],
+)  # fmt: skip
+def test_item_that_bears_a_mobile_number_or_a_plate_is_left_out(text):
+    assert bears_contact(text)
+    talk = Native(("3",), concealer(b"s", TODAY))
+    body = json.dumps({"say": "completed", "n": 1, "projectNo": "P1", "taskName": text}).encode()
+    (signal,) = talk.received(0, encode(body, FRAME_LEN_MAX))
+    assert (signal.project_no, signal.task_name) == ("P1", None)
+    assert talk.counts.trimmed == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["居民身份证换领", "202611220001", "113800000000", "2000109001001", "新型农村合作医疗参保",
+     "机动车驾驶证期满换证（C1）", "12345热线", "京津冀通办A类", "云A类变更"],
+)  # fmt: skip
+def test_item_that_bears_neither_stays(text):
+    assert not bears_contact(text)
 
 
 def test_case_key_when_concealed_still_tells_cases_apart():

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
+from daemon.privacy import bears_contact
 from daemon.wire.signals import SAYS, Signal
 
 # Vehicle-office and tapped lines repeat a frame up to three times within seconds; a second call
@@ -168,7 +169,8 @@ class Gate:
         text = _text("taskName", value) if isinstance(value, str) else None
         if text is None:
             return None
-        if not self._fits(text.isprintable() and self._conceal(text) == text):
+        is_plain = self._conceal(text) == text and not bears_contact(text)
+        if not self._fits(text.isprintable() and is_plain):
             return None
         return text if self._fits(len(text) <= NAME_LEN_MAX) else text[:NAME_LEN_MAX]
 
