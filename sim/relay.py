@@ -4,6 +4,7 @@ import contextlib
 import socket
 import struct
 import threading
+from collections.abc import Callable
 
 CHUNK_LEN_MAX = 65536
 DIAL_S = 2.0
@@ -30,6 +31,8 @@ class Relay:
         self._carries = threading.Event()
         self._carries.set()
         self._stopped = False
+        # Who reads along, if anybody: whatever is carried, in pieces, from both sides.
+        self.tap: Callable[[bytes], None] = lambda _data: None
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()
         self._accepting = threading.Thread(target=self._accept, name="relay", daemon=True)
@@ -113,6 +116,7 @@ class Relay:
             while data := source.recv(CHUNK_LEN_MAX):
                 self._whole.wait()
                 if self._carries.is_set():
+                    self.tap(data)
                     sink.sendall(data)
         self._whole.wait()
         self._carries.wait()

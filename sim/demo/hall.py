@@ -193,12 +193,25 @@ class Hall:
 
     def status(self) -> dict[str, Any] | None:
         """The unit's /status.json; None while it does not answer."""
-        body = self._ask("/status.json")
+        body = self.ask("/status.json")
         return None if body is None else json.loads(body)
 
     def picture(self) -> bytes | None:
         """The unit's /oled.png; None while it does not answer."""
-        return self._ask("/oled.png")
+        return self.ask("/oled.png")
+
+    def ask(self, path: str) -> bytes | None:
+        """What the unit's page says there; None while it does not answer."""
+        connection = http.client.HTTPConnection(premises.HOST, self._page_port, timeout=ASK_S)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            body = answer.read()
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+        return body if answer.status == http.HTTPStatus.OK else None
 
     def wait(self, is_true: Callable[[], bool], timeout_s: float) -> bool:
         """Look every few ms until `is_true`; whether it became so in time."""
@@ -221,18 +234,6 @@ class Hall:
         except ValueError:
             raise HallError(f"central verify says: {done.stderr.strip()[-500:]}") from None
         return bool(report["chain_verified"]) and done.returncode == 0
-
-    def _ask(self, path: str) -> bytes | None:
-        connection = http.client.HTTPConnection(premises.HOST, self._page_port, timeout=ASK_S)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            body = answer.read()
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            connection.close()
-        return body if answer.status == http.HTTPStatus.OK else None
 
     def _directory(self, keep: Path | None) -> Path:
         if keep is None:
