@@ -1,24 +1,39 @@
-"""The pad at one window of the desk: the real pad's end of the line, and the face it was told."""
+"""The pad at one window of the desk: the firmware's own pad, behind keys that never bounce."""
 
 from collections import deque
 
+from device.debounce import SAMPLE_MS, Debounce
+from device.pad import Pad
+from device.update import Update
 from protocol.pad import VERSION
-from protocol.pad.messages import (
-    ASKING,
-    HEARD,
-    IDLE,
-    PLEASE_RATE,
-    POWER_ON,
-    SELF_TEST,
-    Close,
-    Hello,
-    Message,
-    Open,
-    SelfTest,
-)
+from protocol.pad.faces import Player
+from protocol.pad.line import TICKS_MAX
+from protocol.pad.messages import NOT_OFFERED, POWER_ON, Hello
 from protocol.pad.pad_end import PadEnd
+from sim.flash import Flash, LittleFiles
 
 SENT_LEN_MAX = 1024
+# No desk offers firmware: this flash is never written.
+FILES = LittleFiles(Flash(), fresh=True)
+
+
+class _AcceptedKeys(Debounce):
+    """The levels are what a debounce has accepted already."""
+
+    def sample(self, now_ticks: int, levels: int) -> int:
+        changed = levels ^ self.down
+        self.down = self.stable = levels
+        for index in range(len(self.since_ticks)):
+            if (changed & levels) >> index & 1:
+                self.since_ticks[index] = now_ticks
+        return changed
+
+
+class _Dark(Player):
+    """Nobody sees the lamps of a desk."""
+
+    def play(self, now_ticks: int) -> None:
+        pass
 
 
 class DeskPad:
@@ -31,50 +46,75 @@ class DeskPad:
 
     def restart(self, boot_id: int) -> None:
         """Power it on anew; edges it kept are gone."""
-        self.end = PadEnd(Hello(boot_id, 1, VERSION, b"desk-pad", reset_cause=POWER_ON))
-        self.face, self.prompt = IDLE, 0
-        self.is_testing = False
-        self._pressed_ms: dict[int, int] = {}
+        end = PadEnd(Hello(boot_id, 1, VERSION, b"desk-pad", reset_cause=POWER_ON))
+        self._pad = Pad(end, Update(FILES, "/b", NOT_OFFERED), False)
+        self._pad._debounce, self._pad.light = _AcceptedKeys(), _Dark()
+        # A firmware, not ours, whose self-test has no end.
+        self.tests_forever = False
+        self._levels = 0
+        self._said = b""
+
+    @property
+    def end(self) -> PadEnd:
+        """Its end of the line."""
+        return self._pad._link
+
+    @end.setter
+    def end(self, end: PadEnd) -> None:
+        self._pad._link = end
+
+    @property
+    def face(self) -> int:
+        return self._pad.face
+
+    @property
+    def prompt(self) -> int:
+        """The prompt opened last and not closed by the unit; 0 = none."""
+        return self._pad.prompt_id
 
     def hear(self, now_ms: int, data: bytes) -> None:
         """Bytes from the unit."""
         self.sent.append(data)
         if self.line_up:
-            for command in self.end.received(_ticks(now_ms), data):
-                self._obey(command)
+            self._step(now_ms, data)
 
-    def _obey(self, command: Message) -> None:
-        if isinstance(command, Open):
-            self.end_test(0)
-            self.face, self.prompt = PLEASE_RATE, command.prompt_id
-        elif isinstance(command, Close):
-            self.face, self.prompt = command.face, 0
-        elif isinstance(command, SelfTest):
-            self.is_testing = self.is_testing or self.face not in ASKING
+    @property
+    def is_testing(self) -> bool:
+        return self._pad._test is not None
+
+    def begin_test(self, now_ms: int) -> None:
+        """Somebody holds both outer keys."""
+        self._pad._begin_test(_ticks(now_ms))
 
     def end_test(self, keys: int) -> None:
         """The self-test is over, if there is one; `keys` is the mask of those proven."""
-        if self.is_testing:
-            self.is_testing = False
-            self.end.status.tests += 1
-            self.end.status.tested = keys
-            self.end.status_due = True
+        if self._pad._test is not None:
+            self._pad._test.passed = keys
+            self._pad._end_test()
+
+    def stick(self, mask: int) -> None:
+        """These keys have been down for longer than anybody means."""
+        self._pad._debounce.stuck = mask
 
     def edge(self, now_ms: int, key: int, down: bool) -> None:
         """One key edge, as the pad's debounce accepts it."""
-        held_ms = 0 if down else now_ms - self._pressed_ms.get(key, now_ms)
-        self._pressed_ms[key] = now_ms
-        self.end.edge(_ticks(now_ms), self.prompt, key, int(down), held_ms)
-        if self.prompt and down:
-            self.face = HEARD
+        mask = 1 << (key - 1)
+        self._levels = self._levels | mask if down else self._levels & ~mask
+        self._step(now_ms, b"")
 
     def poll(self, now_ms: int) -> bytes:
         """The bytes that reach the unit now."""
-        self.end.status.prompt_id = self.prompt
-        self.end.status.face = SELF_TEST if self.is_testing else self.face
-        data = self.end.poll(_ticks(now_ms))
-        return data if self.line_up else b""
+        self._step(now_ms, b"")
+        said, self._said = self._said, b""
+        return said if self.line_up else b""
+
+    def _step(self, now_ms: int, received: bytes) -> None:
+        # A turn of its own, also twice in one millisecond.
+        self._pad._step_ticks = (_ticks(now_ms) - SAMPLE_MS) & TICKS_MAX
+        if self.tests_forever and self._pad._test is not None:
+            self._pad._test._since_ticks = _ticks(now_ms)
+        self._said += self._pad.step(_ticks(now_ms), self._levels, received)
 
 
 def _ticks(now_ms: int) -> int:
-    return now_ms % (1 << 30)
+    return now_ms & TICKS_MAX

@@ -239,7 +239,7 @@ def test_links_when_poor_say_what_to_do(page, desk):
 
 
 def test_pad_when_a_key_is_held_down_is_said_without_the_key(desk, page):
-    desk.pad.status.stuck = 0b00100
+    desk.pads["3"].stick(0b00100)
     desk.run(2000)
     page.show(desk.core.snapshot(desk.now_ms))
     body = get(page, "/?lang=en")[2].decode()

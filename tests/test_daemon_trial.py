@@ -171,6 +171,7 @@ def test_pad_that_is_lost_or_restarts_or_never_ends_fails_the_test(desk):
     desk.restart_pad()
     desk.run(1500)
     assert said(desk, 3)[-1]["detail"].startswith("the pad restarted meanwhile")
+    desk.pads[WINDOW].tests_forever = True
     ask(desk, "pad", 4)
     desk.run(PAD_MS - 100)
     assert len([one for one in desk.answers if one.asker == 4]) == 1
@@ -179,7 +180,7 @@ def test_pad_that_is_lost_or_restarts_or_never_ends_fails_the_test(desk):
 
 
 def test_self_test_by_the_service_chord_is_nobody_s_answer(desk):
-    desk.pads[WINDOW].is_testing = True
+    desk.pads[WINDOW].begin_test(desk.now_ms)
     desk.run(1100)
     desk.pads[WINDOW].end_test(0b11111)
     desk.run(100)
