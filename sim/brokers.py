@@ -5,9 +5,9 @@
 
 Mosquitto is the broker to test with, ShippedMosquitto the one of central/mosquitto/ with its
 certificates and access lists. Amqtt speaks MQTT 3.1.1 only, but comes from the package index: it
-serves the demo where mosquitto cannot be installed. But for ShippedMosquitto none writes anything
-to disk that outlives it, so a broker that was killed has forgotten everything. The broker of a
-cluster is in sim/rabbitmq.py.
+serves the demo where mosquitto cannot be installed, and takes no connection over for a name that
+comes again. But for ShippedMosquitto none writes anything to disk that outlives it, so a broker
+that was killed has forgotten everything. The broker of a cluster is in sim/rabbitmq.py.
 """
 
 import asyncio
