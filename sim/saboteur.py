@@ -50,9 +50,11 @@ class Saboteur:
         self._stopping.wait(self._random.uniform(*between_s))
 
     def _work(self) -> None:
-        names = sorted(self._ways)
+        left: list[str] = []
         while not self._stopping.wait(self._random.uniform(*CALM_S)):
-            name = self._random.choice(names)
+            # Each once before any comes again.
+            left = left or self._random.sample(sorted(self._ways), len(self._ways))
+            name = left.pop()
             self._ways[name](self, self._hall)
             self.blows[name] += 1
 

@@ -11,11 +11,12 @@ from sim.hardships import burst
 from sim.saboteur import EVERY, QUICK, Saboteur
 from sim.siege import RULES, Siege
 
-SEED = 20261123
+# Its first blows are the three that the name of the test promises; few fit into a fast run.
+SEED = 20261881
 # The ballast, and the journal of 10 000 cases.
 DISK_MIB = 128
 # Some times what one read of the queue line brings, and what may wait for the disk.
-BURST = 200
+BURST = 100
 
 
 @pytest.mark.needs("mosquitto")
