@@ -84,6 +84,7 @@ class Machine:
         self.pads: Mapping[str, WindowPad] = {}
         self.to_pads: Mapping[str, Line] = {}
         self.core: Core | None = None
+        self._unread = b""
         self.boot_id = ""
         self.has_power = False
         self.has_time_server = self.queue_plugged = True
@@ -157,7 +158,7 @@ class Machine:
             return
         for pad in self.pads.values():
             pad.rouse()
-        self.core, self.dies_after = None, None
+        self.core, self.dies_after, self._unread = None, None, b""
         self._process += 1
         self.disk.kill()
         self.uplink.kill()
@@ -206,6 +207,7 @@ class Machine:
         if self.core is core:
             self.stepped(self.source, core.delivered)
             self.plan_wake(stepped_ms=now_ms)
+            self._read_queue()
 
     def plan_wake(self, stepped_ms: int | None = None) -> None:
         """Wake the core when it wants to be; stepped_ms: it was stepped just then."""
@@ -273,8 +275,14 @@ class Machine:
         self.give(PadReceived(window, data))
 
     def hear_queue(self, data: bytes) -> None:
-        """Bytes that have come from the terminals."""
-        if self.queue_plugged:
+        """Bytes that have come from the terminals; the kernel keeps what is not read yet."""
+        if self.queue_plugged and self.core is not None:
+            self._unread += data
+            self._read_queue()
+
+    def _read_queue(self) -> None:
+        if self._unread and self.core is not None and self.core.hears_terminals:
+            data, self._unread = self._unread, b""
             self.give(SignalReceived(0, data))
 
     def unplug(self, window: str) -> None:
