@@ -223,6 +223,31 @@ def test_press_made_in_time_on_a_lost_line_counts_when_the_pad_is_back(desk: Des
     assert outcomes(desk) == [("P1", "rated", 4)]
 
 
+def test_press_made_too_late_on_a_lost_line_is_late_when_the_pad_is_back(desk: Desk) -> None:
+    desk.say("completed", **CASE)
+    desk.run(RULES.prompt_ms - 1000)
+    desk.unplug()
+    desk.run(2000)
+    desk.press(2)
+    desk.run(1000)
+    desk.replug()
+    desk.run(5000)
+    assert outcomes(desk) == [("P1", "timeout", None)]
+    assert desk.snapshot.day.late == 1
+
+
+def test_press_of_the_citizen_before_does_not_rate_the_next_service(desk: Desk) -> None:
+    desk.say("completed", **CASE)
+    desk.unplug()
+    desk.press(1)
+    desk.say("called", ticket="A002", ticketSerial="20261122-3-A002")
+    desk.say("completed", projectNo="P2")
+    desk.replug()
+    desk.run(RULES.prompt_ms + RULES.correction_ms)
+    assert outcomes(desk) == [("P1", "pad_lost", None), ("P2", "timeout", None)]
+    assert desk.snapshot.day.late == 1
+
+
 def test_restarted_pad_is_asked_again(desk: Desk) -> None:
     desk.say("completed", **CASE)
     desk.restart_pad()
@@ -345,6 +370,18 @@ def test_crash_inside_the_correction_window_keeps_the_press(desk: Desk, power: b
     desk.crash(power=power)
     assert outcomes(desk) == [("P1", "rated", 1)]
     assert desk.entries("boot")[-1].data["prompts"] == {"3": "rated"}
+
+
+def test_press_whose_ack_was_lost_in_a_crash_is_known_when_it_comes_again(desk: Desk) -> None:
+    desk.say("completed", **CASE)
+    desk.edge(1, True)
+    desk.line_up = False
+    desk.hear_bytes(desk.pad.poll(desk.now_ms))
+    desk.crash()
+    desk.line_up = True
+    desk.run(2000)
+    assert outcomes(desk) == [("P1", "rated", 5)]
+    assert (desk.snapshot.day.late, queued(desk)) == (0, 0)
 
 
 def test_killed_daemon_goes_on_with_an_open_prompt(desk: Desk) -> None:

@@ -56,6 +56,20 @@ def test_failed_commit_is_asked_for_again_unchanged_and_first() -> None:
     assert book.failure is None
 
 
+def test_answer_to_an_older_commit_lets_nothing_act() -> None:
+    book = ledger()
+    book.then("first")
+    first = book.poll(0)
+    assert first is not None
+    assert book.committed(first.number) == ("first",)
+    book.then("second")
+    second = book.poll(0)
+    assert second is not None
+    assert book.committed(first.number) == ()
+    assert not book.settled
+    assert book.committed(second.number) == ("second",)
+
+
 def test_state_that_did_not_change_is_not_written() -> None:
     book = ledger()
     book.keep("pad", {"seq": 1})

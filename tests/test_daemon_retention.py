@@ -70,6 +70,13 @@ def test_receipts_are_dated_once_a_day_and_a_clock_that_was_ahead_is_corrected(p
         assert journal.pruned == 3
 
 
+def test_pruning_without_a_day_takes_all_that_is_delivered_and_nothing_else(path: Path) -> None:
+    with Journal(path, SOURCE, KEY) as journal:
+        while journal.prune(None, 99):
+            pass
+        assert seqs(journal) == list(range(DELIVERED + 1, ENTRY_COUNT + 1))
+
+
 def test_last_entry_stays_even_with_a_receipt(path: Path) -> None:
     with Journal(path, SOURCE, KEY) as journal:
         journal.commit((), {"outbox": json.dumps({"delivered": ENTRY_COUNT})})
@@ -85,6 +92,7 @@ def test_last_entry_stays_even_with_a_receipt(path: Path) -> None:
     "statement",
     [
         f"delete from entry where seq = {DELIVERED + 1}",
+        f"delete from entry where seq <= {DELIVERED + 1}",
         "delete from entry where seq = 2",
         "delete from entry",
         f"delete from entry where seq = {ENTRY_COUNT}",
