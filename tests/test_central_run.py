@@ -241,6 +241,28 @@ def test_centre_when_the_store_fails_then_tells_nothing_and_goes_on_when_it_is_b
     assert sum("no such table" in line for line in centre.said) == 1
 
 
+def test_centre_when_killed_while_the_store_fails_then_the_broker_still_has_the_entry(
+    centre: Centre, unit: Unit
+) -> None:
+    texts = journal(Writer(SOURCE, UNIT, 1), 3)
+    unit.send(texts[0])
+    unit.receipt(1)
+    database = centre.config.with_name("central.db")
+    with sqlite3.connect(database) as db:
+        db.execute("ALTER TABLE entries RENAME TO away")
+    db.close()
+    unit.send(texts[1])
+    wait_for(lambda: any("no such table" in line for line in centre.said), "sentence")
+    centre.kill()
+    with sqlite3.connect(database) as db:
+        db.execute("ALTER TABLE away RENAME TO entries")
+    db.close()
+    centre.start()
+    unit.send(texts[2])
+    wait_for(lambda: unit.asks or unit.receipts[-1].upto == 3, "receipt")
+    assert unit.asks == []
+
+
 def test_centre_when_the_broker_forgets_everything_then_comes_back_by_itself(
     centre: Centre, unit: Unit, broker: Mosquitto
 ) -> None:

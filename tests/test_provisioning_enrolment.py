@@ -137,6 +137,18 @@ def test_another_machine_under_the_name_of_an_enrolled_unit_then_only_by_replace
     assert "provision unit replace w03" in caught.value.hint
 
 
+def test_key_that_was_revoked_then_not_enrolled_again(office: Office) -> None:
+    office.enrol("w03")
+    office.site.inventory.end("w03", "planned", "stolen", office.now())
+    # A unit that keeps to its old key, though it was invited to make a new one.
+    machine = office.machine("w03")
+    kept = machine.at(requesting.NEW_SIGNING_KEY)
+    kept.parent.mkdir(mode=0o700)
+    shutil.copy(machine.at(SIGNING_KEY), kept)
+    with pytest.raises(ProvisioningError, match=r"the signing key [0-9a-f]+ of w03 was revoked"):
+        enrolment.issue(office.site, office.request("w03"))
+
+
 def test_request_of_another_site_then_refused(office: Office, tmp_path: Path) -> None:
     other = Office(tmp_path / "other")
     with pytest.raises(ProvisioningError, match="an invitation this site never made"):
@@ -292,6 +304,7 @@ def test_list_that_runs_out_then_said_three_weeks_before(office: Office) -> None
 
 
 def test_private_keys_then_nowhere_but_on_the_unit(office: Office, tmp_path: Path) -> None:
+    request = office.request("w03")
     office.enrol("w03")
     office.site.publish()
     machine = office.machine("w03")
@@ -299,6 +312,7 @@ def test_private_keys_then_nowhere_but_on_the_unit(office: Office, tmp_path: Pat
     secrets = [
         machine.at(path).read_text("ascii").splitlines()[1].encode() for path in (SIGNING_KEY, TLS)
     ]
+    assert not any(secret in request for secret in secrets)
     for path in tmp_path.rglob("*"):
         if path.is_file() and machine.root not in path.parents:
             content = path.read_bytes()
