@@ -109,6 +109,26 @@ def test_prompt_that_is_asked_twice(written: Written) -> None:
         written.service()
 
 
+def test_case_that_is_asked_about_twice(written: Written) -> None:
+    written.service(1)
+    with pytest.raises(Broken, match="was asked about before"):
+        written.service(2)
+
+
+def test_hold_that_is_public_all_the_same(written: Written) -> None:
+    plan = next(plan for plan in map(draw, range(50)) if plan.rules.correction_ms)
+    checks = Checks(Agenda(), plan)
+    counted = checks.journals.setdefault(SOURCE, Journal()).windows["1"]
+    counted.services[1] = "service"
+    checks.presses["1", 1].append(Press(2, 0, is_in_time=True, held_ms=2_000))
+    record = {"projectNo": None, "serviceNumber": None, "key": 2, "outcome": "rated"}
+    counted.ratings["service"] = {**record, "public": False}
+    checks.calm("1", SOURCE, [])
+    counted.ratings["service"] = {**record, "public": True}
+    with pytest.raises(Broken, match="held for 2000 ms, and public is True"):
+        checks.calm("1", SOURCE, [])
+
+
 def test_record_that_says_an_earlier_key(written: Written) -> None:
     service = written.service()
     written.press(2)
@@ -134,8 +154,7 @@ def test_delivered_without_a_receipt_and_receipt_of_what_was_never_written(
 def test_entry_that_does_not_follow(written: Written) -> None:
     written.service()
     other = Written()
-    other.service(1)
-    other.service(2)
+    other.service()
     with pytest.raises(Broken, match="does not follow"):
         written.checks.wrote(SOURCE, other.journal.entries[:1])
 

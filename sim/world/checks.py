@@ -28,6 +28,7 @@ EXCUSED = {
 
 # How far the end of a correction window may be off by line and disk.
 TOLERANCE_MS = 1_500
+HOLD_TOLERANCE_MS = 60  # bounce at both ends
 # How far a press may be off whose age the pad told: the way of its frame, in pieces.
 LINE_MS = 250
 
@@ -40,6 +41,7 @@ class Press:
     at_ms: int
     is_in_time: bool
     is_acked: bool = False
+    held_ms: int | None = None  # None: the finger is still there
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class Counted:
 
     services: dict[int, str] = field(default_factory=dict)  # entry id by prompt
     ratings: dict[str, dict[str, Any]] = field(default_factory=dict)  # by the service's entry id
+    cases: set[tuple[str, int]] = field(default_factory=set)  # as the services name them
     last_outcome: str | None = None
 
 
@@ -76,15 +79,19 @@ class Checks:
 
     def accepted(self, pad: WindowPad, edge: messages.Edge) -> None:
         """A key edge that the pad has accepted and keeps."""
-        if edge.down:
-            # The pad says so only while it asks: in time, by its own clock.
-            press = Press(edge.key, self._agenda.now_ms, pad.face == messages.HEARD)
-            self.press_count += 1
-            self._downs[pad.window][edge.key] += 1
-            if self._downs[pad.window][edge.key] > pad.touches[edge.key]:
-                raise Broken(f"window {pad.window}: one touch of key {edge.key} made two presses")
-            self.presses[pad.window, edge.prompt_id].append(press)
-            self._unacked[pad.window, edge.boot_id].append((edge.seq, press))
+        presses = self.presses[pad.window, edge.prompt_id]
+        if not edge.down:
+            if presses:
+                presses[-1].held_ms = self._agenda.now_ms - presses[-1].at_ms
+            return
+        self.press_count += 1
+        self._downs[pad.window][edge.key] += 1
+        if self._downs[pad.window][edge.key] > pad.touches[edge.key]:
+            raise Broken(f"window {pad.window}: one touch of key {edge.key} made two presses")
+        # The pad says so only while it asks: in time, by its own clock.
+        press = Press(edge.key, self._agenda.now_ms, pad.face == messages.HEARD)
+        presses.append(press)
+        self._unacked[pad.window, edge.boot_id].append((edge.seq, press))
 
     def acked(self, window: str, boot_id: int, seq: int, durable: Mapping[str, int]) -> None:
         """A pad forgets edges up to this one; durable: the position that lies on the disk."""
@@ -122,6 +129,11 @@ class Checks:
         counted = journal.windows[entry.data["window"]]
         if entry.data["promptId"] in counted.services:
             raise Broken(f"{entry.id}: prompt {entry.data['promptId']} was asked before")
+        case = (entry.data["projectNo"], entry.data["serviceNumber"])
+        if case in counted.cases:
+            raise Broken(f"{entry.id}: {case} was asked about before")
+        if case[0] is not None:
+            counted.cases.add(case)
         counted.services[entry.data["promptId"]] = entry.id
 
     def _rating(self, journal: Journal, entry: Entry) -> None:
@@ -243,6 +255,16 @@ class Checks:
             data = counted.ratings[name]
             if level is not None and data["key"] not in level:
                 raise Broken(f"{name}: the model says {level}, the record {data['key']}")
+            self._public(name, data, self.presses[window, prompt])
+
+    def _public(self, name: str, data: dict[str, Any], presses: list[Press]) -> None:
+        """Whoever holds one key long does not want it shown."""
+        hold_ms = self._plan.rules.not_public_hold_ms
+        held_ms = presses[0].held_ms if len(presses) == 1 else None
+        if not hold_ms or held_ms is None or abs(held_ms - hold_ms) < HOLD_TOLERANCE_MS:
+            return
+        if data["outcome"] == "rated" and data["public"] != (held_ms < hold_ms):
+            raise Broken(f"{name}: held for {held_ms} ms, and public is {data['public']}")
 
     def model(self, presses: list[Press]) -> set[int | None] | None:
         """The keys that may count: the last one within the correction window of the first."""

@@ -48,7 +48,11 @@ def run(asked: argparse.Namespace) -> int:
         seeds = range(asked.seed, asked.seed + 1)
     started_s, window_ms = time.process_time(), 0
     for seed in seeds:
-        one = live(seed, asked.hours, trace=_print if asked.trace else None)
+        try:
+            one = live(seed, asked.hours, trace=_print if asked.trace else None)
+        except Exception:
+            _print(f"seed {seed}: our own bug\nrepeat it: {again(seed, asked.hours)} --trace")
+            raise
         if one.day is None:
             _print(f"seed {seed}: {one.broken}\nrepeat it: {again(seed, asked.hours)} --trace")
             return 1
