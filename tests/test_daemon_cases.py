@@ -19,7 +19,7 @@ from daemon.snapshot import (
 )
 from protocol.central.entry import read
 from protocol.pad import messages
-from sim.desk import RULES, Desk
+from sim.desk import RULES, WINDOW, Desk
 
 CASE = {"projectNo": "P1", "serviceNumber": 1, "taskName": "居民身份证换领"}
 
@@ -375,8 +375,9 @@ def test_crash_inside_the_correction_window_keeps_the_press(desk: Desk, power: b
 def test_press_whose_ack_was_lost_in_a_crash_is_known_when_it_comes_again(desk: Desk) -> None:
     desk.say("completed", **CASE)
     desk.edge(1, True)
+    said = desk.pads[WINDOW].poll(desk.now_ms)
     desk.line_up = False
-    desk.hear_bytes(desk.pad.poll(desk.now_ms))
+    desk.hear_bytes(said)
     desk.crash()
     desk.line_up = True
     desk.run(2000)
