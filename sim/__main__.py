@@ -5,13 +5,14 @@ import sys
 from types import ModuleType
 
 from sim import bench, board_command, mutants_command, replay, units_command
+from sim.campaign import command as campaign
 from sim.demo import command as demo
 from sim.fuzz import command as fuzz
 from sim.world import command as world
 
 # A command is a module with NAME, HELP, configure(parser) and run(arguments) -> exit code.
 COMMANDS: tuple[ModuleType, ...] = (
-    demo, world, bench, replay, mutants_command, units_command, board_command, fuzz,
+    demo, world, bench, campaign, replay, mutants_command, units_command, board_command, fuzz,
 )  # fmt: skip
 
 WORLDLY = ("--seed", "--seeds", "--hours", "--trace")

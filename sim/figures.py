@@ -4,6 +4,9 @@ import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
+
+GIVEN = ("promise", "what", "unit", "ours", "floor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,13 @@ class Figure:
 
     def json(self) -> str:
         """For programs."""
-        names = ("promise", "what", "unit", "ours", "floor", "ratio")
-        return json.dumps({name: getattr(self, name) for name in names})
+        return json.dumps({name: getattr(self, name) for name in (*GIVEN, "ratio")})
+
+    @classmethod
+    def of_json(cls, text: str) -> Self:
+        """The figure that `json` has written."""
+        found = json.loads(text)
+        return cls(*(found[name] for name in GIVEN))
 
 
 def percentiles(values: Sequence[float]) -> tuple[float, float]:

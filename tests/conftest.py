@@ -17,6 +17,10 @@ from hypothesis import HealthCheck, settings
 
 from central.config import StoreConfig
 from sim import browser, micropython
+from sim.campaign import table
+from sim.campaign.heard import Heard
+from sim.campaign.outcome import Tried, outcomes
+from sim.campaign.promised import PROMISES
 from sim.postgres import Postgres
 
 settings.register_profile(
@@ -89,6 +93,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--minutes", type=int, default=0, help="a campaign of about N minutes (default: a fast run)"
     )
+    parser.addoption("--heard", metavar="FILE", help="where a campaign reads what came of the run")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -135,22 +140,34 @@ def promise(request: pytest.FixtureRequest) -> Callable[..., None]:
 
     def report(name: str, what: str, tried: int, bad: int = 0) -> None:
         request.node.user_properties.append((PROMISE, (name, what, tried, bad)))
+        assert name in PROMISES, f"{name} is no promise: see sim/campaign/promised.py"
         assert tried > 0, f"{name}: nothing was tried"
         assert bad == 0, f"{name}: {bad} of {tried} bad"
 
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    rows: dict[tuple[str, str], tuple[int, int]] = {}
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            for key, value in getattr(report, "user_properties", ()):
-                if key == PROMISE and report.when == "call":
-                    name, what, tried, bad = value
-                    tried_before, bad_before = rows.get((name, what), (0, 0))
-                    rows[name, what] = tried_before + tried, bad_before + bad
-    if rows:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """The table of what was tried; the same for a campaign, as a file."""
+    stats = terminalreporter.stats
+    tried = tuple(
+        Tried(*value)
+        for reports in stats.values()
+        for report in reports
+        for key, value in getattr(report, "user_properties", ())
+        if key == PROMISE and report.when == "call"
+    )
+    if tried:
         terminalreporter.section("promises")
-    for (name, what), (tried, bad) in sorted(rows.items()):
-        terminalreporter.line(f"{name:4} {what:60} {tried:>10,} tried {bad:>4} bad")
+        results = outcomes(tried)
+        for line in table.lines(results):
+            terminalreporter.line(line)
+        if config.getoption("--minutes") and (missing := table.untried(results)):
+            terminalreporter.line(missing)
+    if file := config.getoption("--heard"):
+        ids = [report.nodeid for kind in ("failed", "error") for report in stats.get(kind, ())]
+        reasons = sorted({report.longrepr[-1] for report in stats.get("skipped", ())})
+        heard = Heard(tried, len(stats.get("passed", ())), tuple(ids), tuple(reasons))
+        heard.save(Path(file))

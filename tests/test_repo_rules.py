@@ -111,6 +111,10 @@ PURE = (
             "wording",
         )
     ),
+    *(
+        f"sim/campaign/{name}.py"
+        for name in ("bounds", "outcome", "page", "promised", "ran", "table")
+    ),
 )  # fmt: skip
 IMPURE_MODULES = {
     "asyncio", "http", "logging", "multiprocessing", "os", "random", "secrets", "select",

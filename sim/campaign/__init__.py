@@ -1,0 +1,1 @@
+"""The campaign: every promise of the product, tried for minutes, measured, and written down."""
