@@ -201,17 +201,22 @@ class Window(Desk):
 
     def __init__(self, panels):
         self.seen, self._panels = {}, panels
-        self._page = Page(
-            PageConfig(host="127.0.0.1", port=0),
-            about(),
-            {"3": panels["zh"].png},
-            lambda *of: self.journal.read(*of),
-            pytest.fail,
-        )
-        self._page.start()
+        # A server pauses after each connection; one for each address, so the pauses pass together.
+        self._pages = {path: self._page() for path in PAGES}
         self._state_log = StateLog()
         self._shown = None
         super().__init__(ASKING, traced=True)
+
+    def _page(self):
+        page = Page(
+            PageConfig(host="127.0.0.1", port=0),
+            about(),
+            {"3": self._panels["zh"].png},
+            lambda *of: self.journal.read(*of),
+            pytest.fail,
+        )
+        page.start()
+        return page
 
     def see(self, what, value):
         self.seen.setdefault(what, []).append((self.now_ms, value))
@@ -237,9 +242,9 @@ class Window(Desk):
         self.see("lamp", (face(screen), begins(was, screen)))
         for language, panel in self._panels.items():
             self.see(f"screen {language}", panel.draw(screen).tobytes())
-        self._page.show(self._shown)
-        for path in PAGES:
-            self.see(f"page {path}", fetched(self._page.port, path))
+        for path, page in self._pages.items():
+            page.show(self._shown)
+            self.see(f"page {path}", fetched(page.port, path))
 
 
 # A picture and a page are made of the snapshot, which is compared at every step; so they are made
