@@ -96,13 +96,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--heard", metavar="FILE", help="where a campaign reads what came of the run")
 
 
+# Last, when what is not asked for with -m or -k is out.
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what only a campaign runs to a campaign."""
+    """Leave what only a campaign runs to a campaign, where what takes longest begins first."""
     if config.getoption("--minutes"):
+        items[:] = dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
         return
     left = [item for item in items if item.get_closest_marker("campaign")]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in left]
+
+
+def dealt(items: list[pytest.Item], worker_count: int) -> list[pytest.Item]:
+    """The tests in an order in which each worker's share begins with a part of the long ones.
+
+    xdist cuts the list into equal shares; who is done early takes from another share's end.
+    """
+    longest = [item for item in items if item.get_closest_marker("long")]
+    long = [item for item in items if item.get_closest_marker("campaign") and item not in longest]
+    rest = [item for item in items if item not in longest and item not in long]
+    found = list[pytest.Item]()
+    for index in range(worker_count):
+        own = (longest + long)[index::worker_count]
+        share_len = (len(items) - len(found)) // (worker_count - index)
+        own_rest = max(0, share_len - len(own))
+        found += own + rest[:own_rest]
+        rest = rest[own_rest:]
+    return found + rest
 
 
 @pytest.fixture(scope="session")

@@ -87,7 +87,7 @@ def test_centre_when_a_journal_was_attacked_then_an_alarm_opens_or_nothing_is_ch
 ) -> None:
     act, _ = ATTACKS[name]
     tried = bad = 0
-    for seed in range(min(200, 2 * scale)):
+    for seed in range(2 if scale == 1 else min(200, 5 * scale // 3)):
         for knows_it in (True, False):
             given = case(seed)
             genuine = list(given.texts)

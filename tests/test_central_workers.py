@@ -95,7 +95,7 @@ def test_workers_when_two_share_the_entries_then_each_is_stored_once_and_receipt
     broker: Mosquitto, workers: list[Centre], url: str, promise: Any, scale: int
 ) -> None:
     units = writers()
-    entries = written(units, 25 * scale)
+    entries = written(units, 25 * min(20, scale))
     with Load(broker.port, entries) as load:
         load.send()
     assert_each_once(stored(url), entries)
@@ -110,7 +110,7 @@ def test_workers_when_one_is_killed_then_the_other_goes_on_and_nothing_is_lost(
     broker: Mosquitto, workers: list[Centre], url: str, promise: Any, scale: int
 ) -> None:
     units = writers()
-    entries = written(units, 25 * scale)
+    entries = written(units, 25 * min(20, scale))
     one, two = workers
     with Load(broker.port, entries) as load:
         load.send(until=len(entries) // 4)
@@ -131,7 +131,7 @@ def test_workers_when_postgresql_goes_away_then_they_wait_and_nothing_is_lost(
     promise: Any,
     scale: int,
 ) -> None:
-    entries = written(writers(), 20 * scale)
+    entries = written(writers(), 20 * min(20, scale))
     with Load(broker.port, entries) as load:
         load.send(until=len(entries) // 4)
         postgres.kill()
@@ -172,6 +172,7 @@ def test_centre_when_the_disk_is_full_then_waits_and_goes_on_when_there_is_room(
 
 
 @pytest.mark.promise
+@pytest.mark.long
 def test_worker_when_it_has_taken_entries_for_long_then_its_memory_is_what_it_was(
     tmp_path: Path, broker: Mosquitto, url: str, promise: Any, scale: int
 ) -> None:

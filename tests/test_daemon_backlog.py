@@ -454,9 +454,10 @@ def test_uplink_in_trouble_never_holds_up_a_press_or_the_end(tmp_path, promise, 
         with window:
             if words is not None:
                 wait(lambda: words in (window.uplink()["trouble"] or ""), words)
-            ack_ms = [window.rate().ack_ms for _ in range(5 * scale)]
+            count = min(50, 5 * scale)
+            ack_ms = [window.rate().ack_ms for _ in range(count)]
             stop_s = window.stop_s()
             assert window.unit.exit_code == 0
     assert stop_s < STOP_S_MAX
     late = sum(one > ACK_MS_MAX for one in ack_ms)
-    promise("G1", f"acks, uplink {trouble.__name__}: {max(ack_ms):.0f} ms at most", 5 * scale, late)
+    promise("G1", f"acks, uplink {trouble.__name__}: {max(ack_ms):.0f} ms at most", count, late)

@@ -402,6 +402,7 @@ def told(key):
     return desk.told, since_ms
 
 
+@pytest.mark.promise
 def test_terminal_is_told_the_same_at_the_same_time_whatever_the_level(promise):
     every = [told(key) for key in range(1, 6)]
     promise(

@@ -117,6 +117,7 @@ def test_request_when_it_is_long_is_read_no_further(page):
     assert REQUEST_LEN_MAX <= 1 << 14
 
 
+@pytest.mark.promise
 def test_flood_of_connections_delays_no_other_thread_and_leaves_the_page_whole(
     page, promise, scale
 ):
@@ -134,7 +135,7 @@ def test_flood_of_connections_delays_no_other_thread_and_leaves_the_page_whole(
     for thread in floods:
         thread.start()
     tick = threading.Event()
-    for _ in range(50 * scale):
+    for _ in range(min(1000, 50 * scale)):
         before = time.monotonic()
         tick.wait(0.02)
         waits_ms.append((time.monotonic() - before) * 1000 - 20)

@@ -475,7 +475,7 @@ def test_second_power_cut_while_it_is_updated_again_leaves_the_same_choice(
     before, bundle = list(chips(3))[2]
     recorded = Recorded(before, bundle)
     tried = 0
-    for first in islice(recorded.cuts(SEED), 3, None, max(1, 29 // scale)):
+    for first in islice(recorded.cuts(SEED), 3, None, max(1, 29 // (1 + scale // 4))):
         flash = first.flash()
         files = LittleFiles(flash)
         root, _ = choose(files, 0)
@@ -484,7 +484,7 @@ def test_second_power_cut_while_it_is_updated_again_leaves_the_same_choice(
         cut_once, begun = flash.copy(), len(flash.operations)
         again(files, root, bundle)
         for second in islice(
-            cuts(cut_once, flash.operations[begun:], SEED), 2, None, max(1, 11 // scale)
+            cuts(cut_once, flash.operations[begun:], SEED), 2, None, max(1, 11 // (1 + scale // 4))
         ):
             chosen, _ = choose(LittleFiles(second.flash()), 0)
             left = tree(LittleFiles(second.flash()), chosen)

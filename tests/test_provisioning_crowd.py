@@ -1,4 +1,4 @@
-"""A hall in a morning: two hundred windows from a list, against units that run the real daemon."""
+"""A hall in a morning: up to two hundred windows from a list, their units run the real daemon."""
 
 import json
 import time
@@ -11,17 +11,20 @@ from sim.laptop import Laptop
 from sim.platforms import Platform
 from sim.units import VirtualHall
 
-COUNT = 200
-LIMIT_S = 300
+# As many in an hour of the campaign; alone on two cores they take 125 to 133 s.
+COUNT_MAX, PER_SCALE = 200, 3
+# Three other tests run beside it.
+LIMIT_S = 600
 
 
 @pytest.mark.needs("mosquitto_pub")
 @pytest.mark.campaign
 @pytest.mark.promise
-def test_two_hundred_windows_from_a_list_then_all_are_trusted_within_five_minutes(
-    tmp_path: Path, promise: Callable[..., None]
+def test_windows_from_a_list_then_all_are_trusted_within_ten_minutes(
+    tmp_path: Path, promise: Callable[..., None], scale: int
 ) -> None:
-    windows = {f"w{number:03}": str(number) for number in range(1, COUNT + 1)}
+    count = min(COUNT_MAX, PER_SCALE * scale)
+    windows = {f"w{number:03}": str(number) for number in range(1, count + 1)}
     hall = VirtualHall(tmp_path / "hall", windows)
     try:
         with Platform(tmp_path / "platform") as platform:
@@ -33,5 +36,5 @@ def test_two_hundred_windows_from_a_list_then_all_are_trusted_within_five_minute
             assert [one["unit"] for one in done if one["trouble"] is None] == list(windows)
     finally:
         hall.stop()
-    promise("H4", f"windows enrolled from a list, in {took_s:.0f} s", COUNT)
+    promise("H4", f"windows enrolled from a list, in {took_s:.0f} s", count)
     assert took_s < LIMIT_S

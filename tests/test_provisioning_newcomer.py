@@ -34,7 +34,7 @@ def test_newcomer_killed_at_any_moment_then_three_windows_serve_and_two_change(
     tmp_path: Path, promise: Callable[..., None], scale: int
 ) -> None:
     kill_count = run_count = 0
-    for run in range(max(1, scale // 4)):
+    for run in range(max(1, min(12, scale // 10))):
         folder = tmp_path / str(run)
         with (
             VirtualHall(folder / "hall", WINDOWS) as hall,

@@ -40,7 +40,7 @@ def secret(unit: VirtualUnit, path: str) -> bytes:
 def test_keys_rotated_while_cases_go_on_then_each_has_its_record_and_the_old_keys_are_out(
     tmp_path: Path, promise: Callable[..., None], scale: int
 ) -> None:
-    rotation_count = 1 if scale == 1 else 5 * scale
+    rotation_count = max(1, min(30, scale // 2))
     with (
         VirtualHall(tmp_path / "hall", {"w03": "3", "w04": "4"}) as hall,
         Platform(tmp_path / "platform") as platform,

@@ -21,10 +21,11 @@ BURST = 100
 
 @pytest.mark.needs("mosquitto")
 @pytest.mark.promise
+@pytest.mark.long
 def test_cases_when_daemon_broker_and_centre_are_killed_then_each_has_one_record(
     tmp_path: Path, promise: Callable[..., None], scale: int
 ) -> None:
-    count = min(10_000, 25 if scale == 1 else 45 * scale)
+    count = 25 if scale == 1 else min(10_000, 84 * scale)
     ways, disk_mib = (QUICK, 0) if scale == 1 else (EVERY, DISK_MIB)
     with Hall(RULES, keep=tmp_path / "hall", disk_mib=disk_mib) as hall:
         siege = Siege(hall, SEED)
