@@ -135,7 +135,7 @@ def node() -> str:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server for all tests of this process."""
-    with Postgres() as server:
+    with Postgres(in_memory=True) as server:
         yield server
 
 
