@@ -547,9 +547,9 @@ def peak_bytes(tmp_path: Path, count: int) -> int:
 
 
 def test_export_when_a_journal_is_long_then_takes_no_more_memory(tmp_path: Path) -> None:
-    peak_bytes(tmp_path, 50)  # tables and validators are read once
-    # 400 cases more are more than 1.6 MB of entries.
-    assert peak_bytes(tmp_path, 500) < peak_bytes(tmp_path, 100) + 100_000
+    peak_bytes(tmp_path, 20)  # tables and validators are read once
+    # 200 cases more are more than 0.8 MB of entries.
+    assert peak_bytes(tmp_path, 250) < peak_bytes(tmp_path, 50) + 100_000
 
 
 # -- a database that was edited

@@ -198,6 +198,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RabbitMQ, 
         yield first, second
 
 
+@pytest.mark.campaign
 @pytest.mark.promise
 def test_entries_when_a_node_of_the_cluster_dies_are_stored_once_and_receipted(
     nodes: tuple[RabbitMQ, RabbitMQ], tmp_path: Path, promise: Callable[..., None], scale: int

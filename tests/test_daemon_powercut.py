@@ -22,11 +22,11 @@ Promise = Callable[..., None]
 SEED = 1
 # Commits until the WAL has been folded back into the database and begun anew several times.
 STEPS = 18
-STATES_MIN = 600
+STATES_MIN = 350
 # The fast run checks every so many of them; a campaign checks all.
-EACH = 5
+EACH = 8
 SECOND_STATES_MIN = 300
-KILLS, KILLS_MAX = 24, 1000
+KILLS, KILLS_MAX = 15, 1000
 
 needs_strace = pytest.mark.needs("strace")
 
