@@ -29,6 +29,7 @@ def lived(seed: int, hours: float) -> command.Run:
 
 
 @pytest.mark.promise
+@pytest.mark.long
 def test_seeds_keep_every_promise(promise: Promise, scale: int) -> None:
     hours = command.HOURS if scale > 1 else 1.0
     days = [lived(seed, hours).day for seed in range(FAST_SEEDS * scale)]
