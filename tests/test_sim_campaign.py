@@ -35,6 +35,7 @@ def run(*rows: Tried, figures: tuple[Figure, ...] = (), minutes: int = 10, code:
         command=f"./run campaign --minutes {minutes}",
         minutes=minutes,
         began=datetime(2026, 11, 29, 8, 30, tzinfo=UTC),
+        load=0.25,
         tests_s=605.4,
         bench_s=61.0,
         code=code,
@@ -223,6 +224,7 @@ def test_page_names_the_run_and_what_went_wrong() -> None:
     assert "`./run campaign --minutes 10` on 2026-11-29 08:30 UTC: **exit code 1**" in text
     assert "10 min 5 s of tests (80 passed, 1 failed) and 1 min 1 s of bench" in text
     assert "commit 0123456789ab\n" in text
+    assert "* Machine: 2 cores; load before it began 0.2\n" in text
     assert "**Failed**: `tests/test_a.py::test_a`" in text
     assert "**Missing**: H5: nothing was tried" in text
     assert "Left out: go is left out" in text

@@ -51,13 +51,13 @@ def run(asked: argparse.Namespace) -> int:
     """The campaign; its exit code."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "heard.json"
-        began, started_s = datetime.now(UTC), time.monotonic()
+        began, load, started_s = datetime.now(UTC), os.getloadavg()[0], time.monotonic()
         code = subprocess.run(_tests(asked, report), cwd=ROOT, check=False).returncode
         tests_s = time.monotonic() - started_s
         heard = Heard.load(report)
     if asked.pytest:
         return code
-    print("\nthe bench, alone on the machine", flush=True)
+    print("\nthe bench, when the tests are over", flush=True)
     started_s = time.monotonic()
     figures, bench_code = _bench()
     results = outcomes(heard.tried, figures)
@@ -71,6 +71,7 @@ def run(asked: argparse.Namespace) -> int:
         command=f"./run campaign --minutes {asked.minutes}",
         minutes=asked.minutes,
         began=began,
+        load=load,
         tests_s=tests_s,
         bench_s=time.monotonic() - started_s,
         code=code or int(bool(faults)),

@@ -70,10 +70,10 @@ def _head(run: Run) -> list[str]:
     lines = [
         f"`{run.command}` on {run.began:%Y-%m-%d %H:%M} UTC: **exit code {run.code}** after "
         f"{_minutes(run.tests_s)} of tests ({run.passed} passed, {len(run.failed)} failed) and "
-        f"{_minutes(run.bench_s)} of bench, alone on the machine.",
+        f"{_minutes(run.bench_s)} of bench.",
         "",
         f"* Sources: commit {here.commit or 'unknown'}{state}",
-        f"* Machine: {here.hardware}",
+        f"* Machine: {here.hardware}; load before it began {run.load:.1f}",
         f"* System: {here.system}",
         f"* Versions: {here.versions}",
     ]

@@ -25,6 +25,7 @@ class Run:
     command: str
     minutes: int
     began: datetime  # UTC
+    load: float  # how many programs were at work before
     tests_s: float
     bench_s: float
     code: int
