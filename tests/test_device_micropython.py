@@ -40,7 +40,7 @@ pytestmark = pytest.mark.needs("node")
 
 HEAP_LEN_MAX, LIVE_LEN_MAX = 64 * 1024, 48 * 1024  # promise F2; what lives leaves room to work
 LATENCY_MS_MAX = 40  # promise F1
-TRACES = 1250  # a campaign of twenty minutes tries eighty times as many: 100 000
+TRACES = 1250  # a campaign tries up to eighty times as many: 100 000
 SETTLED_MS = 40  # a spike earlier than that would rightly restart the count
 PIECES = sorted(
     str(path.relative_to(ROOT))
