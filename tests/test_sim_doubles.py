@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = (ROOT / "docs" / "doubles.md").read_text("utf-8")
-ROW = re.compile(r"^\| `(sim/\w+\.py)` (\w+) \|.*\| `(tests/\w+\.py)` \|$", re.M)
+ROW = re.compile(r"^\| `(sim/[\w/]+\.py)` (\w+) \|.*\| `(tests/\w+\.py)` \|$", re.M)
 ROWS = ROW.findall(TABLE)
 # The desk's is a way round: real traces in, the same core out.
 BY_ANOTHER_NAME = {"Desk": "replay", "Postgres": "store_config"}
