@@ -104,11 +104,6 @@ class Machine:
     def _true_us(self) -> int:
         return UTC_US + self._agenda.now_ms * 1000
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the daemon runs."""
-        return self.core is not None
-
     def boot(self) -> None:
         """Power on: a new count, and a wall clock that is behind, or in 1970."""
         self.clocks.true_us = self._true_us

@@ -119,7 +119,7 @@ def draw(seed: int) -> Plan:
         seed=seed,
         units=units,
         rules=_rules(drawn),
-        copies=drawn.choice((1, 2, 3)) if is_calm else 3,
+        copies=drawn.choice((1, 2, 3)),
         citizens=_some(drawn, CITIZENS, "presses"),
         clerks=_some(drawn, CLERKS, "serves"),
         troubles=() if is_calm else tuple(_some(drawn, dict.fromkeys(TROUBLES, 1), None)),
