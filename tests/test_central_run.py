@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -219,22 +220,30 @@ def test_centre_when_killed_then_takes_what_waited_at_the_broker_and_repeats_the
     assert entries(centre, capsys) == texts
 
 
+@contextmanager
+def entries_away(centre: Centre) -> Iterator[None]:
+    """The database fails for as long."""
+    file = centre.config.with_name("central.db")
+    _rename(file, "entries", "away")
+    yield
+    _rename(file, "away", "entries")
+
+
+def _rename(file: Path, old: str, new: str) -> None:
+    with closing(sqlite3.connect(file)) as db:
+        db.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+
 def test_centre_when_the_store_fails_then_tells_nothing_and_goes_on_when_it_is_back(
     centre: Centre, unit: Unit
 ) -> None:
     texts = journal(Writer(SOURCE, UNIT, 1), 3)
     unit.send(texts[0])
     unit.receipt(1)
-    database = centre.config.with_name("central.db")
-    with sqlite3.connect(database) as db:
-        db.execute("ALTER TABLE entries RENAME TO away")
-    db.close()
-    unit.send(texts[1])
-    wait_for(lambda: any("no such table" in line for line in centre.said), "sentence")
-    assert [receipt.upto for receipt in unit.receipts] == [1]
-    with sqlite3.connect(database) as db:
-        db.execute("ALTER TABLE away RENAME TO entries")
-    db.close()
+    with entries_away(centre):
+        unit.send(texts[1])
+        wait_for(lambda: any("no such table" in line for line in centre.said), "sentence")
+        assert [receipt.upto for receipt in unit.receipts] == [1]
     unit.send(texts[2])
     unit.receipt(3)
     wait_for(lambda: any("the database is back" in line for line in centre.said), "sentence")
@@ -247,16 +256,10 @@ def test_centre_when_killed_while_the_store_fails_then_the_broker_still_has_the_
     texts = journal(Writer(SOURCE, UNIT, 1), 3)
     unit.send(texts[0])
     unit.receipt(1)
-    database = centre.config.with_name("central.db")
-    with sqlite3.connect(database) as db:
-        db.execute("ALTER TABLE entries RENAME TO away")
-    db.close()
-    unit.send(texts[1])
-    wait_for(lambda: any("no such table" in line for line in centre.said), "sentence")
-    centre.kill()
-    with sqlite3.connect(database) as db:
-        db.execute("ALTER TABLE away RENAME TO entries")
-    db.close()
+    with entries_away(centre):
+        unit.send(texts[1])
+        wait_for(lambda: any("no such table" in line for line in centre.said), "sentence")
+        centre.kill()
     centre.start()
     unit.send(texts[2])
     wait_for(lambda: unit.asks or unit.receipts[-1].upto == 3, "receipt")

@@ -1,9 +1,10 @@
 """The broker and the network before it: takes, delays, drops, refuses, forgets, repeats."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from daemon.events import Sealed
 from daemon.net.connection import ADVICE
@@ -13,9 +14,6 @@ from protocol.central.entry import Source
 from protocol.central.signing import SigningKey
 from sim.lying_broker import QUOTA_EXCEEDED
 from sim.world.agenda import Agenda
-
-if TYPE_CHECKING:
-    from sim.world.uplink import Uplink
 
 TRIP_MS = (1, 12)
 SLOW_MS = (1_000, 15_000)
@@ -49,6 +47,25 @@ class Subscriber(Protocol):
         """Take a message; False when nobody is there, and it is kept for later."""
 
 
+class Caller(Protocol):
+    """A unit's connection, as the broker knows it."""
+
+    source: Source
+    is_up: bool
+
+    def bring(self, for_ms: int, call: Callable[[], None]) -> None:
+        """Have it called after so long and after all that was brought before, if it is up then."""
+
+    def taken(self, entry: Sealed, refused: str) -> None:
+        """The acknowledgement of an entry, or why it is refused."""
+
+    def hear(self, topic: str, payload: bytes) -> None:
+        """What the platform says."""
+
+    def lose(self, why: str) -> None:
+        """The connection ends."""
+
+
 class Broker:
     """One broker, its retained messages and what it keeps for a platform that is away."""
 
@@ -59,16 +76,16 @@ class Broker:
         self._kept: list[tuple[str, bytes]] = []  # for the platform, in order
         self._retained: dict[str, bytes] = {}
         self._receipts: list[bytes] = []
-        self._uplinks: dict[Source, Uplink] = {}
+        self._callers: dict[Source, Caller] = {}
         self._free_ms: dict[str, int] = {}
 
-    def welcome(self, uplink: "Uplink") -> tuple[str, str] | None:
+    def welcome(self, caller: Caller) -> tuple[str, str] | None:
         """Let a unit in; why not, and at which step, when not."""
         if self.manners.is_away:
             return "cannot be reached: Connection refused", TCP
-        if uplink.source in self.manners.refused_certificates:
+        if caller.source in self.manners.refused_certificates:
             return UNWELCOME, TLS
-        self._uplinks[uplink.source] = uplink
+        self._callers[caller.source] = caller
         return None
 
     def subscribe(self, source: Source) -> None:
@@ -77,12 +94,12 @@ class Broker:
             if topic.startswith(_down_to(source)):
                 self._down(source, topic, payload)
 
-    def publish(self, uplink: "Uplink", topic: str, payload: bytes, entry: Sealed | None) -> None:
+    def publish(self, caller: Caller, topic: str, payload: bytes, entry: Sealed | None) -> None:
         """Take what a unit says, each topic in its order; an entry is acknowledged."""
         manners = self.manners
         if entry is not None and not manners.is_mute:
             refused = REFUSED if manners.refuses else ""
-            uplink.bring(2 * self._trip_ms(), partial(uplink.taken, entry, refused))
+            caller.bring(2 * self._trip_ms(), partial(caller.taken, entry, refused))
         if manners.drops or manners.refuses or manners.is_mute:
             return
         hand_on = partial(self.hand_on, topic, payload, is_kept=entry is not None)
@@ -99,8 +116,8 @@ class Broker:
             self._receipts.append(payload)
         if self.manners.is_away:
             return
-        for source, uplink in self._uplinks.items():
-            if topic.startswith(_down_to(source)) and uplink.is_up:
+        for source, caller in self._callers.items():
+            if topic.startswith(_down_to(source)) and caller.is_up:
                 self._down(source, topic, payload)
                 self._deceive(source, topic)
 
@@ -112,8 +129,8 @@ class Broker:
 
     def tear(self) -> None:
         """Every connection ends; what was under way to a unit is lost."""
-        for uplink in self._uplinks.values():
-            uplink.lose("closed the connection")
+        for caller in self._callers.values():
+            caller.lose("closed the connection")
 
     def forget(self) -> None:
         """A broker without persistence was killed: nothing of what it kept is left."""
@@ -128,8 +145,8 @@ class Broker:
             self._kept.append((topic, payload))
 
     def _down(self, source: Source, topic: str, payload: bytes) -> None:
-        uplink = self._uplinks[source]
-        uplink.bring(self._trip_ms(), partial(uplink.hear, topic, payload))
+        caller = self._callers[source]
+        caller.bring(self._trip_ms(), partial(caller.hear, topic, payload))
 
     def _deceive(self, source: Source, topic: str) -> None:
         """Send a unit, after a receipt, one that is not for it, is old, or that nobody signed."""
