@@ -66,6 +66,12 @@ TOOLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: shutil.which("umockdev-run") and not call(["unshare", "--mount", "true"]),
         "apt install umockdev udev, and run the tests where root may mount",
     ),
+    "namespaces": (
+        lambda: (
+            shutil.which("nsenter") and not call(["unshare", "--map-root-user", "--mount", "true"])
+        ),
+        "apt install util-linux, and run the tests where a name space may be made",
+    ),
     "unifont": (
         lambda: list(Path("/usr/share/fonts").glob("*/unifont/*")),
         "apt install fonts-unifont",

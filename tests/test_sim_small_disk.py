@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from sim.small_disk import SmallDisk
 
 WRITE = "import sys; open(sys.argv[1], 'ab', buffering=0).write(bytes(4096))"
@@ -16,6 +18,7 @@ def write(disk: SmallDisk) -> str:
     return said.strip().rpartition("\n")[2]
 
 
+@pytest.mark.needs("namespaces")
 def test_disk_when_filled_takes_nothing_and_when_freed_takes_it_again(tmp_path: Path) -> None:
     with SmallDisk(tmp_path / "disk", 1) as disk:
         assert write(disk) == ""
