@@ -92,7 +92,7 @@ def test_command_runs_a_seed_and_says_what_happened(capsys: pytest.CaptureFixtur
     assert main(["--seed", "3", "--hours", "0.2"]) == 0
     said = capsys.readouterr().out
     assert "ratings: {'rated':" in said
-    assert "1 seeds, no promise broken" in said
+    assert "1 seed, no promise broken" in said
 
 
 def test_command_traces_every_event_and_effect(capsys: pytest.CaptureFixture[str]) -> None:

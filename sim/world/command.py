@@ -61,7 +61,8 @@ def run(asked: argparse.Namespace) -> int:
         _print(_described(one.plan, one.day))
     hours, spent_min = window_ms / HOUR_MS, (time.process_time() - started_s) / 60
     _print(
-        f"{len(seeds)} seeds, no promise broken; {hours:,.0f} window-hours, "
+        f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}, no promise broken; "
+        f"{hours:,.0f} window-hours, "
         f"{hours / max(spent_min, 1e-9):,.0f} a minute of one core"
     )
     return 0
