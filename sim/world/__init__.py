@@ -4,6 +4,6 @@
     hall ── puts together: counter, citizen → pad ═ line ═ machine (core, disk) ═ broker ═ centre
     day ─── lets people come, faults strike and heal, and all come to rest
 
-checks look at every step; doze passes over the seconds in which nothing happens. One seed is one
-history, the same on every machine.
+checks look at every step; doze and rest pass over the time in which nothing happens. One seed is
+one history, the same on every machine.
 """

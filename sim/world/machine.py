@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 
+from daemon.case.tally import local_date
 from daemon.core import Core
 from daemon.dialects.native import Native
 from daemon.effects import (
@@ -19,6 +20,7 @@ from daemon.effects import (
     Tend,
 )
 from daemon.events import (
+    ClockRead,
     Event,
     PadFound,
     PadLost,
@@ -33,6 +35,7 @@ from daemon.events import (
 from daemon.privacy import concealer
 from daemon.setup import Identity, QueueLine, Setup
 from daemon.signers import PublicKey
+from daemon.timekeeper import STEP_MS
 from daemon.traces.traced_core import TracedCore
 from daemon.traces.transcript import Record
 from daemon.wire.ports import REOPEN_MS
@@ -46,6 +49,7 @@ from sim.world.doze import NEVER_MS
 from sim.world.line import Line
 from sim.world.pad import WindowPad
 from sim.world.plan import BEGUN_UTC_MS, Plan
+from sim.world.rest import Rest
 from sim.world.uplink import Uplink
 
 LOOK_MS = 10_000  # daemon.loop: how often the wall clock is read
@@ -85,6 +89,10 @@ class Machine:
         self.to_pads: Mapping[str, Line] = {}
         self.core: Core | None = None
         self._unread = b""
+        self._rest: Rest | None = None
+        # Of the clock: what was read last, and what the core was not told of.
+        self._seen: tuple[int, ClockRead] = (0, ClockRead(0, False, 0))
+        self._unsaid: tuple[int, ClockRead] | None = None
         self.boot_id = ""
         self.has_power = False
         self.has_time_server = self.queue_plugged = True
@@ -154,6 +162,7 @@ class Machine:
         for pad in self.pads.values():
             pad.rouse()
         self.core, self.dies_after, self._unread = None, None, b""
+        self._rest = self._unsaid = None
         self._process += 1
         self.disk.kill()
         self.uplink.kill()
@@ -182,13 +191,20 @@ class Machine:
 
     def give(self, event: Event) -> None:
         """Step the core and carry out what follows."""
+        self._end_rest(event)
+        now_ms = self.boottime_ms
+        self._step(now_ms, event)
+        self._begin_rest()
+        self.plan_wake(now_ms)
+        self._read_queue()
+
+    def _step(self, now_ms: int, event: Event) -> None:
         core = self.core
         if core is None:
             return
         dozing = [pad.doze for pad in self.pads.values() if pad.doze is not None]
         for doze in dozing:
             doze.present(self._agenda.now_ms)
-        now_ms = self.boottime_ms
         effects = core.step(now_ms, event)
         for doze in dozing:
             doze.absent()
@@ -201,22 +217,17 @@ class Machine:
             self._do(effect)
         if self.core is core:
             self.stepped(self.source, core.delivered)
-            self.plan_wake(stepped_ms=now_ms)
-            self._read_queue()
 
     def plan_wake(self, stepped_ms: int | None = None) -> None:
         """Wake the core when it wants to be; stepped_ms: it was stepped just then."""
-        if self.core is None:
-            return
         self._wake += 1
-        wake_at_ms = self.core.wake_at_ms()
+        wake_at_ms = None if self.core is None else self.core.wake_at_ms()
         if wake_at_ms is None or wake_at_ms >= NEVER_MS:
             return
         if stepped_ms is not None and wake_at_ms <= stepped_ms:
             raise Broken("the loop would spin: the core wants to be woken in the past")
-        now_ms = self.boottime_ms if stepped_ms is None else stepped_ms
         wake = self._wake
-        self._agenda.after(wake_at_ms - now_ms, lambda: self._woken(wake, wake_at_ms))
+        self._agenda.after(wake_at_ms - self.boottime_ms, lambda: self._woken(wake, wake_at_ms))
 
     def _woken(self, wake: int, wake_at_ms: int) -> None:
         if self._wake != wake:
@@ -248,12 +259,48 @@ class Machine:
     # -- clock
 
     def _look(self, process: int) -> None:
-        if self._process == process:
-            self.clocks.run_until(self._true_us)
-            self.give(self.clocks.read())
-            is_at_rest = all(pad.is_at_rest for pad in self.pads.values())
-            wait_ms = LOOK_AT_REST_MS if is_at_rest else LOOK_MS
-            self._agenda.after(wait_ms, lambda: self._look(process))
+        if self._process != process:
+            return
+        now_ms = self.boottime_ms
+        reading = self.clocks.read()
+        if self._rest is not None and self._is_as_before(now_ms, reading):
+            self._unsaid = (now_ms, reading)
+        else:
+            self.give(reading)
+        self._seen = (now_ms, reading)
+        is_at_rest = all(pad.is_at_rest for pad in self.pads.values())
+        wait_ms = LOOK_AT_REST_MS if is_at_rest else LOOK_MS
+        self._agenda.after(wait_ms, lambda: self._look(process))
+
+    def _is_as_before(self, now_ms: int, reading: ClockRead) -> bool:
+        """The core would do nothing about it: neither a clock that was set, nor a new day."""
+        before_ms, before = self._seen
+        day = local_date(max(0, now_ms + reading.offset_ms))
+        return (
+            reading.synced == before.synced
+            and abs(reading.offset_ms - before.offset_ms) < STEP_MS // 2
+            and day == local_date(max(0, before_ms + before.offset_ms))
+        )
+
+    # -- rest
+
+    def _begin_rest(self) -> None:
+        core = self.core
+        if core is None or not self.uplink.is_up or self._rest is not None:
+            return
+        has_all = core.settled and core.delivered == self.disk.journal.last_seq
+        if has_all and all(pad.doze is not None for pad in self.pads.values()):
+            self._rest = Rest.begin(core)
+
+    def _end_rest(self, event: Event) -> None:
+        """Something happens: the core knows all that it would have been told."""
+        rest, self._rest = self._rest, None
+        unsaid, self._unsaid = self._unsaid, None
+        if rest is None or self.core is None:
+            return
+        rest.end(self.boottime_ms)
+        if unsaid is not None and not isinstance(event, ClockRead):
+            self._step(*unsaid)
 
     def _ask_time(self) -> None:
         """systemd-timesyncd."""

@@ -26,10 +26,10 @@ class Kind(NamedTuple):
 # What may befall a hall. The names are those of the methods in faults.py.
 TROUBLES: dict[str, Kind] = {
     # lines
-    "pad_line_loses": Kind(15 * MINUTE_MS, 5 * SECOND_MS, 3 * MINUTE_MS),
-    "pad_line_flips": Kind(15 * MINUTE_MS, 5 * SECOND_MS, 3 * MINUTE_MS),
-    "pad_line_repeats": Kind(15 * MINUTE_MS, 5 * SECOND_MS, 3 * MINUTE_MS),
-    "pad_line_splits": Kind(15 * MINUTE_MS, 5 * SECOND_MS, 3 * MINUTE_MS),
+    "pad_line_loses": Kind(10 * MINUTE_MS, 5 * SECOND_MS, MINUTE_MS),
+    "pad_line_flips": Kind(10 * MINUTE_MS, 5 * SECOND_MS, MINUTE_MS),
+    "pad_line_repeats": Kind(10 * MINUTE_MS, 5 * SECOND_MS, MINUTE_MS),
+    "pad_line_splits": Kind(10 * MINUTE_MS, 5 * SECOND_MS, MINUTE_MS),
     "queue_line_noisy": Kind(15 * MINUTE_MS, 5 * SECOND_MS, 5 * MINUTE_MS),
     "pad_unplugged": Kind(12 * MINUTE_MS, 100, 90 * SECOND_MS),
     "queue_unplugged": Kind(20 * MINUTE_MS, 100, 90 * SECOND_MS),
