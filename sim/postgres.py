@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sim import memory
 from sim.processes import free_port
 
 START_S = 30.0
@@ -29,7 +30,6 @@ STOP_S = 60.0
 POLL_S = 0.02
 USER = "postgres"
 PLACES = "/usr/lib/postgresql"
-MEMORY = Path("/dev/shm")
 # Logs of a gigabyte, and a hundred databases.
 ROOM_LEN = 4 << 30
 SETTINGS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "40"}
@@ -44,7 +44,7 @@ class Postgres:
 
     def __init__(self, *, in_memory: bool = False) -> None:
         self.port = free_port()
-        self._parent = MEMORY if in_memory and _has_room(MEMORY) else None
+        self._parent = memory.folder(ROOM_LEN) if in_memory else None
         self.settings = dict(SETTINGS)  # as in postgresql.conf; for the next start
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -161,10 +161,6 @@ class Postgres:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _has_room(folder: Path) -> bool:
-    return folder.is_dir() and shutil.disk_usage(folder).free > ROOM_LEN
 
 
 def _binaries() -> str | None:

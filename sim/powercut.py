@@ -12,7 +12,6 @@ A promise is a line the command wrote to its stdout; it binds from the moment th
 """
 
 import hashlib
-import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,14 +19,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from sim import memory
 from sim.strace import History, Operation, Rename, Said, Sync, Write, grow, trace
 
 # What no disk tears: the smallest unit any card or disk writes.
 SECTOR_LEN = 512
 # Unsynced writes that are dropped, kept and torn one by one; random states reach those before.
 RECENT_MAX = 16
-# Where states are written out, if there is such a place: a disk in memory.
-MEMORY = Path("/dev/shm")
 
 Check = Callable[[Path, tuple[str, ...]], str | None]
 
@@ -49,8 +47,7 @@ class State:
 
     def check(self, check: Check) -> str | None:
         """What the checker finds wrong with the state, written out somewhere of its own."""
-        memory = MEMORY if os.access(MEMORY, os.W_OK) else None
-        with tempfile.TemporaryDirectory(prefix="powercut-", dir=memory) as directory:
+        with tempfile.TemporaryDirectory(prefix="powercut-", dir=memory.folder()) as directory:
             self.write(Path(directory))
             return check(Path(directory), self.promised)
 

@@ -105,8 +105,10 @@ def test_outcome_when_it_is_measured_then_the_bounds_decide(
 
 
 def test_bound_when_of_a_ratio_then_the_floor_decides() -> None:
-    kept = [bound_of(each).kept_by(each, ()) for each in (ACKED, ACKED_LATE)]  # type: ignore
-    assert kept == [True, False]
+    for figure, is_kept in ((ACKED, True), (ACKED_LATE, False)):
+        bound = bound_of(figure)
+        assert bound is not None
+        assert bound.kept_by(figure, ()) is is_kept
 
 
 @pytest.mark.parametrize(("rate", "is_kept"), [(2600.0, True), (2400.0, False)])

@@ -74,7 +74,7 @@ class OnTheFirmware:
         self._now_ms = 0
         self._unread = b""
         # In the middle of a millisecond, so that no rounding makes it the one before.
-        self._pad = VirtualPad(self, clock=lambda: (self._now_ms + 0.5) / 1000)  # type: ignore[arg-type]
+        self._pad = VirtualPad(self, clock=lambda: (self._now_ms + 0.5) / 1000)
         self.touch, self.lift = self._pad.down, self._pad.up
 
     def restart(self) -> None:

@@ -21,11 +21,7 @@ from sim.world.pad import WindowPad
 from sim.world.plan import BEGUN_UTC_MS, Plan
 
 # What a sound unit may be found to be, when its clock is led astray.
-EXCUSED = {
-    "clock": {"clock_stepped", "time_server_away", "power_cut"},
-}
-
-
+EXCUSED = {"clock": {"clock_stepped", "time_server_away", "power_cut"}}
 # How far the end of a correction window may be off by line and disk.
 TOLERANCE_MS = 1_500
 HOLD_TOLERANCE_MS = 60  # bounce at both ends

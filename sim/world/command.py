@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sim import memory
 from sim.world.broken import Broken
 from sim.world.day import Account, Day
 from sim.world.hall import Hall
@@ -21,8 +22,6 @@ NAME = "world"
 HELP = "a hall in virtual time, with people and faults drawn from a seed"
 SEEDS, HOURS = range(100), 2.0
 HOURS_MAX = 240  # ten days
-# The platform's database is a file; where it costs no disk, a seed takes half as long.
-MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def live(
 ) -> Run:
     """Run one seed. Anything but a broken promise is our own bug, and raised."""
     plan = draw(seed)
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(dir=memory.folder()) as folder:
         hall = Hall(plan, Path(folder), dozes=dozes, trace=trace)
         try:
             return Run(plan, Day(hall).live(hours))

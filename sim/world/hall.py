@@ -53,7 +53,7 @@ class Hall:
         dozes: bool = True,
         trace: Callable[[str], None] | None = None,
     ) -> None:
-        """dozes: whether seconds in which nothing happens are passed over, see doze.py."""
+        """dozes: whether time in which nothing happens is passed over, see doze.py and rest.py."""
         self.plan, self._dozes, self._trace = plan, dozes, trace
         self.agenda = Agenda()
         self.checks = Checks(self.agenda, plan)

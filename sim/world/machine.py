@@ -6,19 +6,7 @@ from collections.abc import Callable, Mapping
 from daemon.case.tally import local_date
 from daemon.core import Core
 from daemon.dialects.native import Native
-from daemon.effects import (
-    Commit,
-    Effect,
-    Fetch,
-    FetchRemains,
-    Publish,
-    Report,
-    SeekPad,
-    SendToPad,
-    Settle,
-    Stop,
-    Tend,
-)
+from daemon.effects import Effect, Publish, Report, SeekPad, SendToPad, Stop, StoreJob
 from daemon.events import (
     ClockRead,
     Event,
@@ -239,24 +227,29 @@ class Machine:
             self.give(Woken())
 
     def _do(self, effect: Effect) -> None:
-        match effect:
-            case Commit() | Fetch() | FetchRemains() | Settle() | Tend():
-                self.disk.do(effect)
-            case SendToPad(window, data):
-                self.pads[window].rouse()
-                self.to_pads[window].write(data)
-            case Publish(entry, live):
-                self.uplink.publish(entry, live=live)
-            case Report(payload):
-                self.uplink.report(payload)
-            case SeekPad():
-                self._agenda.after(1, lambda: self.give(PadFound(None)))
-            case Stop():
-                self.kill()
-            case _:
-                pass
+        if isinstance(effect, StoreJob):
+            self.disk.do(effect)
+        elif isinstance(effect, SendToPad):
+            self.pads[effect.window].rouse()
+            self.to_pads[effect.window].write(effect.data)
+        elif isinstance(effect, Publish):
+            self.uplink.publish(effect.entry, live=effect.live)
+        elif isinstance(effect, Report):
+            self.uplink.report(effect.payload)
+        elif isinstance(effect, SeekPad):
+            self._agenda.after(1, lambda: self.give(PadFound(None)))
+        elif isinstance(effect, Stop):
+            self.kill()
 
     # -- clock
+
+    def _ask_time(self) -> None:
+        """systemd-timesyncd."""
+        if self.has_time_server:
+            off_us = 1000 * self.clocks.server_error_ms
+            self.clocks.run_until(self._true_us)
+            self.clocks.answer(self._random.randint(-off_us, off_us))
+        self._agenda.after(POLL_MS, self._in_this_boot(self._ask_time))
 
     def _look(self, process: int) -> None:
         if self._process != process:
@@ -290,7 +283,7 @@ class Machine:
             return
         has_all = core.settled and core.delivered == self.disk.journal.last_seq
         if has_all and all(pad.doze is not None for pad in self.pads.values()):
-            self._rest = Rest.begin(core)
+            self._rest = Rest.of(core)
 
     def _end_rest(self, event: Event) -> None:
         """Something happens: the core knows all that it would have been told."""
@@ -301,14 +294,6 @@ class Machine:
         rest.end(self.boottime_ms)
         if unsaid is not None and not isinstance(event, ClockRead):
             self._step(*unsaid)
-
-    def _ask_time(self) -> None:
-        """systemd-timesyncd."""
-        if self.has_time_server:
-            off_us = 1000 * self.clocks.server_error_ms
-            self.clocks.run_until(self._true_us)
-            self.clocks.answer(self._random.randint(-off_us, off_us))
-        self._agenda.after(POLL_MS, self._in_this_boot(self._ask_time))
 
     # -- lines
 

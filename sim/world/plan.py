@@ -69,7 +69,7 @@ CLERKS: dict[str, int] = {
     "serves": 60, "recalls": 8, "skips": 6, "transfers": 4, "asks_twice": 6, "saves_late": 6,
     "has_several": 8, "hurries": 6, "pauses": 3, "has_lunch": 1, "asks_without_case": 3,
 }  # fmt: skip
-CALM = "calm"  # a seed in so many has no trouble at all: there the record must equal the model
+# A seed in so many has no trouble at all: there the record must equal the model.
 CALM_SEEDS = 8
 REASONS = Reasons(
     table="r5-1",

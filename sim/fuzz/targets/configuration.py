@@ -10,8 +10,8 @@ from typing import Any
 from daemon import config
 from daemon.config.places import DEPTH_MAX, places
 from daemon.errors import ConfigError
+from sim import memory
 from sim.fuzz.target import Target
-from sim.powercut import MEMORY
 
 EXAMPLE = Path(config.__file__).parents[1] / "config.example.toml"
 # A key or a table that the example only shows.
@@ -55,7 +55,7 @@ def check(data: bytes) -> None:
 
 
 def _problems(data: bytes) -> list[str]:
-    with tempfile.NamedTemporaryFile(dir=MEMORY if MEMORY.is_dir() else None) as file:
+    with tempfile.NamedTemporaryFile(dir=memory.folder()) as file:
         file.write(data)
         file.flush()
         try:

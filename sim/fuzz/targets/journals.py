@@ -14,11 +14,11 @@ from daemon.disk.state_rows import HEAD, INSERT, MARKS, REMAINS, SALVAGE, Row
 from daemon.errors import StoreUnusable
 from daemon.events import Restored, Sealed
 from protocol.central.entry import Draft, Stamp
+from sim import memory
 from sim.damage import SECTOR_LEN
 from sim.examples import SOURCE, UNIT
 from sim.fuzz.tape import Tape
 from sim.fuzz.target import Target
-from sim.powercut import MEMORY
 
 DATABASE, LOG = "unit.db", "unit.db-wal"
 ENTRY_COUNT, DELIVERED = 24, 12
@@ -59,7 +59,7 @@ def check(data: bytes) -> None:
     tape = Tape(data)
     options = tape.byte()
     is_forged, base = bool(options & 1), _bases()[(options >> 1) % 3]
-    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(dir=memory.folder()) as folder:
         path = Path(folder) / DATABASE
         files = base.files if is_forged else _hurt(base.files, tape)
         for name, content in files.items():
@@ -88,15 +88,10 @@ def _check(path: Path, base: _Base, *, is_forged: bool) -> None:
         assert journal.restored.last_hash == last.hash, "the next commit is not there"
 
 
-def _memory() -> Path | None:
-    """Where a sync costs nothing."""
-    return MEMORY if MEMORY.is_dir() else None
-
-
 @cache
 def _bases() -> tuple[_Base, _Base, _Base]:
     """One as a crash leaves it, one closed in good order, one with what of it was salvaged."""
-    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(dir=memory.folder()) as folder:
         path = Path(folder) / DATABASE
         with Journal(path, SOURCE, UNIT, checkpoint_pages=CHECKPOINT_PAGES) as journal:
             for seq in range(1, ENTRY_COUNT + 1):
