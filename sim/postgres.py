@@ -32,7 +32,13 @@ USER = "postgres"
 PLACES = "/usr/lib/postgresql"
 # Logs of a gigabyte, and a hundred databases.
 ROOM_LEN = 4 << 30
-SETTINGS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "40"}
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "40",
+    # In its own folder, and gone with it: what is killed leaves nothing in the machine's memory.
+    "dynamic_shared_memory_type": "mmap",
+}
 
 
 class PostgresUnavailable(Exception):

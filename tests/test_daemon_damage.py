@@ -20,9 +20,8 @@ from daemon.events import Restored, Sealed
 from protocol.central.canonical import INT_MAX
 from protocol.central.entry import Draft, Source, Stamp, digest
 from protocol.central.signing import SigningKey
-from sim import damage
+from sim import damage, memory
 from sim.damage import Files
-from sim.powercut import MEMORY
 
 SOURCE = Source("330102", "h01", "w03")
 KEY = SigningKey.from_seed(bytes(31) + b"\x03")
@@ -159,7 +158,7 @@ def test_damage_is_noticed_or_harmless_and_the_intact_is_saved(
     for number in range(count):
         made = chance.choice(journals)
         files = damage.damaged(made.files, (DATABASE, WAL), kind, chance)
-        with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as directory:
+        with tempfile.TemporaryDirectory(dir=memory.folder()) as directory:
             why = wrong(Path(directory), made, files)
         if why is not None:
             bad.append(f"{kind} {number}: {why}")
